@@ -241,19 +241,24 @@ impl Situation {
             sockets,
             ..Plan::default()
         };
-        let look = TextLook {
-            frames: false,
-            zone: Zone::Utc,
-            dates: false,
-            top: None,
-            all: false,
-            explain: Some(String::new()),
-            screen: Screen { width, ascii: false, lang },
-        };
-        let mut out = Vec::new();
-        run(plan, &mut Text::new(&mut out, look), &mut Nobody).expect("memory");
-        without_styles(&String::from_utf8(out).expect("text"))
+        screen(plan, Screen { width, ascii: false, lang })
     }
+}
+
+/// The report of what was planned, as such a screen shows it.
+fn screen(plan: Plan, screen: Screen) -> String {
+    let look = TextLook {
+        frames: false,
+        zone: Zone::Utc,
+        dates: false,
+        top: None,
+        all: false,
+        explain: Some(String::new()),
+        screen,
+    };
+    let mut out = Vec::new();
+    run(plan, &mut Text::new(&mut out, look), &mut Nobody).expect("memory");
+    without_styles(&String::from_utf8(out).expect("text"))
 }
 
 fn without_styles(text: &str) -> String {
@@ -354,16 +359,5 @@ fn many_that_were_stuck_before_leave_the_answer_on_the_screen() {
 
 /// The screen of 80 columns.
 fn narrow(plan: Plan) -> String {
-    let look = TextLook {
-        frames: false,
-        zone: Zone::Utc,
-        dates: false,
-        top: None,
-        all: false,
-        explain: Some(String::new()),
-        screen: Screen { width: Some(80), ascii: false, lang: Lang::English },
-    };
-    let mut out = Vec::new();
-    run(plan, &mut Text::new(&mut out, look), &mut Nobody).expect("memory");
-    without_styles(&String::from_utf8(out).expect("text"))
+    screen(plan, Screen { width: Some(80), ascii: false, lang: Lang::English })
 }

@@ -10,6 +10,7 @@ pub use super::unread::{Header, Payloads, Span, prefetch_ends};
 use crate::set::Set;
 use crate::tcp::flow::{Flow, Slot};
 use crate::tcp::segment::End;
+use crate::tcp::seq::later;
 use crate::tcp::side::Side;
 
 /// Results of taking a segment.
@@ -263,8 +264,7 @@ fn sent(flow: &Flow, side: Side) -> Sent {
     let (half, other) = (flow.half(side), flow.half(side.other()));
     // Its own lowest number can be a keep-alive's.
     let first = other.first_ack().or(half.lowest())?;
-    let lasts = [other.ack(), half.snd_max()].into_iter().flatten();
-    let last = lasts.reduce(|one, other| if one.is_after(other) { one } else { other })?;
+    let last = half.snd_max().map(|max| later(other.ack(), max)).or(other.ack())?;
     Some((first, last))
 }
 

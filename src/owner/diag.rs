@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage};
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
 use netlink_packet_sock_diag::inet::nlas::Nla;
@@ -15,15 +13,12 @@ use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, Timer,
 };
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
-use netlink_sys::{Socket as Netlink, SocketAddr as Kernel};
 use nix::net::if_::if_nameindex;
 
+use super::netlink::Netlink;
 use super::silence::Silence;
 use super::{Socket, endpoint, kernel_state, multipath};
 use crate::tcp::segment::Endpoint;
-
-/// Octets of a datagram from the kernel, at most (netlink(7): 8 KiB, or a page if that is more).
-const LONGEST: usize = 64 * 1_024;
 
 /// In place of the kernel's own number of a socket: whichever it is (INET_DIAG_NOCOOKIE).
 const ANY: [u8; 8] = [0xff; 8];
@@ -68,16 +63,11 @@ type Ends = (Endpoint, Endpoint);
 
 type Found = BTreeMap<Ends, Socket>;
 
-struct Diag {
-    netlink: Netlink,
-    received: Vec<u8>,
-}
+struct Diag(Netlink);
 
 impl Diag {
     fn open() -> io::Result<Diag> {
-        let mut netlink = Netlink::new(NETLINK_SOCK_DIAG)?;
-        netlink.bind_auto()?;
-        Ok(Diag { netlink, received: vec![0; LONGEST] })
+        Netlink::open(NETLINK_SOCK_DIAG).map(Diag)
     }
 
     /// Looks for a socket that is bound to an interface, or to none.
@@ -165,37 +155,17 @@ impl Diag {
     }
 
     fn exchange(&mut self, octets: &[u8], is_dump: bool, found: &mut Found) -> io::Result<()> {
-        self.netlink.send_to(octets, &Kernel::new(0, 0), 0)?;
-        while self.receive(is_dump, found)? {}
-        Ok(())
-    }
-
-    /// Takes one datagram, of one message or several. True if more are to come.
-    fn receive(&mut self, is_dump: bool, found: &mut Found) -> io::Result<bool> {
-        let len = self.netlink.recv(&mut &mut self.received[..], 0)?;
-        let mut rest = self.received.get(..len).unwrap_or_default();
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
-                .map_err(|error| io::Error::other(error.to_string()))?;
-            match message.payload {
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    let socket = socket(&response);
-                    found.extend(socket.map(|socket| ((socket.local, socket.peer), socket)));
-                }
-                NetlinkPayload::Error(error) => {
-                    let error = error.to_io();
-                    // No such socket: that is an answer.
-                    let is_none = error.kind() == io::ErrorKind::NotFound;
-                    return if is_none { Ok(false) } else { Err(error) };
-                }
-                NetlinkPayload::Done(_) => return Ok(false),
-                _ => {}
+        let answer = self.0.ask(octets, is_dump, |message| {
+            if let SockDiagMessage::InetResponse(response) = message {
+                let socket = socket(&response);
+                found.extend(socket.map(|socket| ((socket.local, socket.peer), socket)));
             }
-            // Messages are aligned to four octets.
-            let next = (message.header.length as usize).max(1).next_multiple_of(4);
-            rest = rest.get(next..).unwrap_or_default();
+        });
+        match answer {
+            // No such socket: that is an answer.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            answer => answer,
         }
-        Ok(is_dump)
     }
 }
 

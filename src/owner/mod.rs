@@ -2,8 +2,10 @@
 //!
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
 //! * `diag`: a few of them, by sock_diag (with the feature `cli`)
+//! * [`links`]: its interfaces and addresses, which `rtnetlink` reads
 //! * [`lookup`]: the same from another process, while packets are read
 //! * `multipath`: whether anybody speaks Multipath TCP, of which TCP's lists tell no end
+//! * `netlink`: questions to the kernel, for `diag` and `rtnetlink`
 //! * [`saved`]: lists that somebody saved: `ss`, `netstat`, `lsof`, and others
 //! * [`silence`]: since when nothing has come
 
@@ -13,6 +15,8 @@ pub mod kernel;
 pub mod links;
 pub mod lookup;
 mod multipath;
+#[cfg(feature = "cli")]
+mod netlink;
 #[cfg(feature = "cli")]
 mod rtnetlink;
 pub mod saved;

@@ -10,9 +10,9 @@ use netlink_packet_core::{
     NetlinkPayload, NetlinkSerializable, NlaBuffer, NlasIterator, parse_ip,
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket as Netlink, SocketAddr as Kernel};
 
 use super::links::{Link, Links};
+use super::netlink::Netlink;
 
 // Messages (`include/uapi/linux/rtnetlink.h`), each with the octets before its attributes.
 const RTM_NEWLINK: u16 = 16;
@@ -54,19 +54,16 @@ const ANYWHERE: [&str; 13] = [
     "gtp",
 ];
 
-/// Octets of a datagram from the kernel, at most.
-const LONGEST: usize = 64 * 1_024;
-
 /// Interfaces and addresses of this network namespace.
 ///
 /// # Errors
 /// If the kernel refuses.
 pub fn links() -> io::Result<Links> {
-    let mut netlink = Netlink::new(NETLINK_ROUTE)?;
-    netlink.bind_auto()?;
+    let mut netlink = Netlink::open(NETLINK_ROUTE)?;
     let (mut links, mut addresses) = (Vec::new(), Vec::new());
-    dump(&netlink, RTM_GETLINK, LINK_HEADER, |message| links.extend(link(message)))?;
-    dump(&netlink, RTM_GETADDR, ADDRESS_HEADER, |message| addresses.extend(address(message)))?;
+    netlink.ask(&all(RTM_GETLINK, LINK_HEADER), true, |message| links.extend(link(&message)))?;
+    let question = all(RTM_GETADDR, ADDRESS_HEADER);
+    netlink.ask(&question, true, |message| addresses.extend(address(&message)))?;
     Ok(Links { links, addresses })
 }
 
@@ -121,13 +118,8 @@ fn word(octets: &[u8]) -> Option<String> {
     String::from_utf8(octets.to_vec()).ok()
 }
 
-/// Asks for all that there is of a kind.
-fn dump(
-    netlink: &Netlink,
-    kind: u16,
-    header_octets: usize,
-    mut take: impl FnMut(&Message),
-) -> io::Result<()> {
+/// Returns the question for all that there is of a kind.
+fn all(kind: u16, header_octets: usize) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     let payload = NetlinkPayload::InnerMessage(Message { kind, octets: vec![0; header_octets] });
@@ -135,25 +127,7 @@ fn dump(
     request.finalize();
     let mut octets = vec![0; request.buffer_len()];
     request.serialize(&mut octets);
-    netlink.send_to(&octets, &Kernel::new(0, 0), 0)?;
-    let mut received = vec![0; LONGEST];
-    loop {
-        let len = netlink.recv(&mut &mut received[..], 0)?;
-        let mut rest = received.get(..len).unwrap_or_default();
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<Message>::deserialize(rest)
-                .map_err(|error| io::Error::other(error.to_string()))?;
-            match &message.payload {
-                NetlinkPayload::InnerMessage(message) => take(message),
-                NetlinkPayload::Error(error) => return Err(error.to_io()),
-                NetlinkPayload::Done(_) => return Ok(()),
-                _ => {}
-            }
-            // Messages are aligned to four octets.
-            let next = (message.header.length as usize).max(1).next_multiple_of(4);
-            rest = rest.get(next..).unwrap_or_default();
-        }
-    }
+    octets
 }
 
 fn link(message: &Message) -> Option<Link> {

@@ -32,11 +32,7 @@ impl Shared {
     #[must_use]
     pub fn sentence(&self, lang: Lang) -> Option<String> {
         let names: Vec<String> = self.first.iter().take(NAMED).map(Holder::to_string).collect();
-        let more = match self.first.len() - names.len() {
-            0 => String::new(),
-            more => lang.and_more(more),
-        };
-        let names = names.join(&lang.comma()) + &more;
+        let names = lang.some_of(&names, self.first.len() as u64);
         (self.sockets > 0).then(|| lang.shared(thousands(self.sockets), names))
     }
 }

@@ -42,6 +42,16 @@ impl Lang {
             Lang::Chinese => thing.words().1.replace("{n}", &units::thousands(n)),
         }
     }
+
+    /// Names in a row, and how many of all there are besides: `a, b and 2 more`.
+    #[must_use]
+    pub fn some_of(self, names: &[String], all: u64) -> String {
+        let more = match all - names.len() as u64 {
+            0 => String::new(),
+            more => self.and_more(units::thousands(more)),
+        };
+        names.join(&self.comma()) + &more
+    }
 }
 
 /// Declares what is counted: one of them in English, some in Chinese with the word that counts them.

@@ -104,11 +104,8 @@ fn closed_here(listing: &Listing, lang: Lang) -> Option<String> {
     let mut peers = BTreeMap::<IpAddr, u64>::new();
     waiting.for_each(|socket| *peers.entry(socket.peer.ip).or_default() += 1);
     let (ip, _) = peers.iter().filter(|(_, n)| **n >= SEVERAL).max_by_key(|(_, n)| **n)?;
-    let more = match peers.len() - 1 {
-        0 => String::new(),
-        more => lang.and_more(thousands(more as u64)),
-    };
-    Some(lang.closed_here(thousands(peers.values().sum()), names::host(*ip) + &more))
+    let whom = lang.some_of(&[names::host(*ip)], peers.len() as u64);
+    Some(lang.closed_here(thousands(peers.values().sum()), whom))
 }
 
 /// A row a group, and below it since when.

@@ -224,12 +224,8 @@ pub fn by_address(found: &Found, lang: Lang) -> Option<String> {
     let most = found.most_frequent_holders(NAMED);
     let all = found.holder().err().filter(|all| *all > 1)?;
     let by = |(ip, n): &(IpAddr, u64)| lang.n_at(thousands(*n), names::host(*ip));
-    let list = most.iter().map(by).collect::<Vec<String>>().join(&lang.comma());
-    let more = match all - most.len() {
-        0 => String::new(),
-        more => lang.and_more(thousands(more as u64)),
-    };
-    Some(lang.each_address(list + &more))
+    let list: Vec<String> = most.iter().map(by).collect();
+    Some(lang.each_address(lang.some_of(&list, all as u64)))
 }
 
 /// Says how the local side is known, or what would tell it.

@@ -66,12 +66,8 @@ impl Report<'_> {
     fn passed_on(&self) -> Option<String> {
         let (ends, all) = (&self.found.waits_for, self.found.passed_on);
         let names: Vec<String> = ends.iter().map(|(_, end)| end.to_string()).collect();
-        let more = match all - names.len() as u64 {
-            0 => String::new(),
-            more => self.lang().and_more(thousands(more)),
-        };
         (all > 0).then(|| {
-            let names = names.join(&self.lang().comma()) + &more;
+            let names = self.lang().some_of(&names, all);
             self.lang().passed_on(thousands(all), names, self.lang().name(Note::FinPassedOn))
         })
     }
