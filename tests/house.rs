@@ -394,6 +394,20 @@ fn a_stranger_understands_a_comment_by_its_first_words() {
 }
 
 /// A room is its folder, and begins at the door: `mod.rs` everywhere.
+/// Whatever else is there was left behind, and would be committed with the next change.
+#[test]
+fn the_top_level_holds_what_is_agreed() {
+    let agreed = "benches CHANGELOG.md Cargo.lock Cargo.toml fixtures fuzz LICENSE-APACHE LICENSE-MIT Makefile README.md \
+                  src target tests";
+    let agreed: Vec<&str> = agreed.split_whitespace().collect();
+    let entries = fs::read_dir(env!("CARGO_MANIFEST_DIR")).expect("a folder");
+    let names =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+    assert_none(
+        names.filter(|name| !name.starts_with('.') && !agreed.contains(&&**name)).collect(),
+    );
+}
+
 #[test]
 fn no_file_stands_beside_its_own_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
