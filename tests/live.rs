@@ -921,6 +921,27 @@ fn a_line_has_the_cause_and_what_was_said_last() {
     drop(held);
 }
 
+/// An answer that was not captured is one as soon as it is acknowledged, and not in the end alone.
+#[test]
+fn nothing_is_called_unanswered_whose_answer_was_not_captured() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let port = server.port();
+    let protocol = format!("postgresql={port}");
+    let seen = format!("port {port} and not (src port {port} and tcp[tcpflags] & (2|8) != 0)");
+    let words = ["live", "-i", "lo", "--format", "jsonl", "--min-hold", "500ms"];
+    let mut watcher = Watcher::with(&[&words[..], &["--port", &protocol, "--", &seen]].concat());
+    let held = asked_by(&server, "UPDATE t SET a=1");
+    let event = watcher.line();
+    let told = |line: &Value| (line["cause"].clone(), line["postgresql"]["answered"].clone());
+    assert_eq!(told(&event), ("unknown".into(), Value::Null), "{event}");
+    let (report, status) = watcher.stop();
+    assert_eq!((told(&report[0]), status), (told(&event), Some(1)), "{report:?}");
+    drop(held);
+}
+
 /// A host may have several addresses, and a process is on one host.
 #[test]
 fn what_one_process_holds_at_two_addresses_is_of_one_host() {

@@ -144,17 +144,22 @@ impl Conversation {
         self.read_along(rounds);
     }
 
-    /// Takes what the lower and the upper end are known to have sent in all, when no more is to come: bare
-    /// acknowledgements are not read along, and may show what was not captured.
-    pub fn settle(&mut self, sent: [Sent; 2], at: Time) {
-        if let Some(reading) = self.reading.as_mut().filter(|_| self.stage == Stage::Read) {
-            reading.settle(sent, at);
-        }
-    }
-
     /// Returns what is known by what has been read.
     pub fn facts(&self, literals: bool) -> Option<Facts> {
         self.reading.as_ref().map(|reading| reading.facts(literals))
+    }
+
+    /// Returns what is known if no more comes, and this is what the lower and the upper end have sent in all: bare
+    /// acknowledgements are not read along, and may show what was not captured.
+    pub fn facts_if_over(&self, sent: [Sent; 2], at: Time, literals: bool) -> Option<Facts> {
+        let reading = self.reading.as_deref()?;
+        if self.stage != Stage::Read || reading.is_settled(sent) {
+            return Some(reading.facts(literals));
+        }
+        // More may come after all, in whatever order: a copy says what this would.
+        let mut over = reading.clone();
+        over.settle(sent, at);
+        Some(over.facts(literals))
     }
 
     /// Returns the end that is the server in what is spoken.
@@ -178,6 +183,7 @@ impl Conversation {
 }
 
 /// A conversation that is read along.
+#[derive(Clone)]
 struct Reading {
     talk: Talk,
     protocol: Known,
@@ -286,6 +292,12 @@ impl Reading {
             self.streams = None;
         }
         is_done
+    }
+
+    /// Tells whether all that the ends are known to have sent was read.
+    fn is_settled(&self, sent: [Sent; 2]) -> bool {
+        let mut streams = self.streams.iter().flatten().zip(sent);
+        streams.all(|(stream, sent)| stream.is_settled(sent))
     }
 
     fn settle(&mut self, sent: [Sent; 2], at: Time) {

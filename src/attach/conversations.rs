@@ -200,16 +200,26 @@ impl Conversations {
     pub fn facts(&mut self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
         if let Some(conversation) = at(&mut self.slots, flow.slot) {
             conversation.read_along(&self.rounds);
-            let sent = [End::Lower, End::Upper].map(|end| sent(flow, flow.side(end)));
-            conversation.settle(sent, flow.last.time);
         }
-        self.facts_read(flow, literals)
+        self.facts_if_over(flow, literals)
     }
 
-    /// Returns it as far as it has been read: all of it, but for segments that may wait ([`Wanted::later`]).
+    /// Returns it as if the connection were over, whatever comes after: all of it, but for segments that may wait
+    /// ([`Wanted::later`]).
+    pub fn facts_if_over(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
+        let conversation = self.get(flow)?;
+        let sent = [End::Lower, End::Upper].map(|end| sent(flow, flow.side(end)));
+        let facts = conversation.facts_if_over(sent, flow.last.time, literals)?;
+        self.of_its_protocol(conversation, facts)
+    }
+
+    /// Returns it as far as it has been read: what never came is still waited for.
     pub fn facts_read(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
         let conversation = self.get(flow)?;
-        let facts = conversation.facts(literals)?;
+        self.of_its_protocol(conversation, conversation.facts(literals)?)
+    }
+
+    fn of_its_protocol(&self, conversation: &Conversation, facts: Facts) -> Option<Box<Facts>> {
         let is_refuted = conversation.assumed().is_some_and(|it| self.refuted.contains(&it));
         let is_theirs = facts.confirmed.unwrap_or(!is_refuted);
         is_theirs.then(|| Box::new(facts))

@@ -13,7 +13,7 @@ pub struct Size {
 }
 
 /// One direction of a connection, by headers of `N` octets.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Framed<const N: usize> {
     header: [u8; N],
     /// Octets of the header that are there.

@@ -6,7 +6,7 @@ use super::facts::name;
 const MOST: usize = 512;
 
 /// Octets of the last message that had some. Their room is used again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Kept {
     octets: Vec<u8>,
     is_there: bool,

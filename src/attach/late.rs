@@ -6,7 +6,7 @@ use super::unread::Header;
 use crate::tcp::seq::Seq;
 
 /// The server's FIN, and the facts at it, if the client has said more since.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Late {
     /// The number that acknowledges the FIN.
     fin: Option<Seq>,

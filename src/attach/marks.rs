@@ -12,7 +12,7 @@ use crate::tcp::seq::Seq;
 const MOST: usize = 64;
 
 /// The last segments with payload.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Marks(VecDeque<(Time, Option<(Seq, Seq)>)>);
 
 impl Marks {

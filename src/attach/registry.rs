@@ -21,7 +21,7 @@ macro_rules! protocols {
         }
 
         /// A conversation. An enum, since its octets are not to pass through a `dyn`.
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub enum Talk {
             $(#[doc = concat!("A conversation that [`", stringify!($protocol), "`] reads.")] $protocol(Box<$protocol>)),*
         }
@@ -473,7 +473,7 @@ mod tests {
     mod hi {
         use super::*;
 
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub struct Hi {
             facts: Facts,
         }

@@ -212,7 +212,7 @@ impl Shard {
         let is_asked_for = is_asked_for || !by.tags.is_empty();
         match is_asked_for || is_open || matters(&judged) {
             true => {
-                let said = self.conversations.facts_read(&judged.flow, by.literals);
+                let said = self.conversations.facts_if_over(&judged.flow, by.literals);
                 with_said(judged, said, &self.conversations, by)
             }
             false => judged,

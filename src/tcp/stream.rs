@@ -43,7 +43,7 @@ const FAR: u32 = 1 << 30;
 
 /// One direction. It takes 16 octets while nothing waits, and at most [`MAX_HELD`] and
 /// [`MAX_WAITING`] small records more.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stream {
     /// The number of the next octet to hand on; none before the first.
     next: Option<Seq>,
@@ -51,13 +51,13 @@ pub struct Stream {
 }
 
 /// Segments ahead of the next octet, the nearest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Waiting {
     segments: Vec<Held>,
     octets: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     at: Time,
     seq: Seq,
@@ -96,9 +96,7 @@ impl Stream {
 
     /// All before `to` was sent, but for so many octets that may be none.
     fn past<F: FnMut(Time, Piece<'_>)>(&mut self, to: Seq, doubtful: i32, at: Time, mut emit: F) {
-        let Some(next) = self.next else { return };
-        let hole = to.ahead_of(next);
-        if hole <= doubtful && self.waiting.is_none() || hole <= 0 || hole as u32 > FAR {
+        if self.is_past(to, doubtful) {
             return;
         }
         while let Some(first) = self.first_waiting().filter(|first| to.is_after(*first)) {
@@ -107,6 +105,21 @@ impl Stream {
         if self.next.is_some_and(|next| to.ahead_of(next) > doubtful) {
             self.skip_to(to, at, &mut emit);
         }
+    }
+
+    /// Does it change nothing that all before `to` was sent?
+    fn is_past(&self, to: Seq, doubtful: i32) -> bool {
+        let Some(next) = self.next else { return true };
+        let hole = to.ahead_of(next);
+        hole <= doubtful && self.waiting.is_none() || hole <= 0 || hole as u32 > FAR
+    }
+
+    /// Tells whether [`Stream::settle`] would change nothing.
+    pub fn is_settled(&self, sent: Option<(Seq, Seq)>) -> bool {
+        let is_past = |(first, last): (Seq, Seq)| {
+            if self.is_new() { last.ahead_of(first) <= 1 } else { self.is_past(last, 1) }
+        };
+        self.waiting.is_none() && sent.is_none_or(is_past)
     }
 
     /// Nothing more comes, and octets from `first` to `last` are known to have been sent, but for a single one that can be
@@ -392,9 +405,12 @@ mod tests {
         let settled = |chunks: &[Chunk<'_>], acked| {
             let (mut stream, mut out) = (Stream::default(), Out::default());
             chunks.iter().for_each(|chunk| stream.take(*chunk, out.emit()));
+            let (is_settled, before) = (stream.is_settled(acked), out.text());
             stream.settle(acked, Time::UNKNOWN, out.emit());
+            assert_eq!((is_settled, stream.is_settled(acked)), (out.text() == before, true));
             (out.text(), out.starts)
         };
+        assert_eq!(settled(&[syn(9), text(10, "ab")], ack(13)), ("ab".into(), 0), "a FIN, perhaps");
         assert_eq!(settled(&[syn(9), text(12, "cd")], None), ("__cd".into(), 0));
         assert_eq!(settled(&[syn(9)], ack(14)), ("____".into(), 0));
         // Nothing of it was captured but what the other side says of it.

@@ -19,7 +19,7 @@ const MAX_KEPT: usize = 32;
 const MAX_OUTSIDE: usize = 8;
 
 /// All channels that are open.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Channels {
     open: BTreeMap<u16, Channel>,
     deliveries: usize,
@@ -30,7 +30,7 @@ pub struct Channels {
     pub more: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Channel {
     /// It is in transaction mode: something was sent that is not committed, and since when.
     transaction: Option<Uncommitted>,

@@ -32,7 +32,7 @@ pub const MAX_HEAP: usize = 64 * 1_024;
 const HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Amqp {
     client: Frames,
     server: Frames,
@@ -59,7 +59,7 @@ pub struct Amqp {
     path: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Session {
     server: Option<Box<str>>,
     user: Option<Box<str>>,

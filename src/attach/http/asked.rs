@@ -5,7 +5,7 @@ use crate::attach::facts::name;
 use crate::place::Time;
 
 /// A request, of which a line is made when somebody asks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     pub at: Time,
     method: Vec<u8>,

@@ -37,7 +37,7 @@ enum State {
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Heads {
     state: State,
     kept: Vec<u8>,

@@ -37,7 +37,7 @@ const ASKED: &str = "the client asked for it with its request";
 const OLD_REQUEST: &str = "the client's request is HTTP/1.0 without keep-alive";
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Http {
     client: Heads,
     server: Heads,

@@ -35,7 +35,7 @@ const MAX_EARLY: usize = 16;
 pub const MAX_HEAP: usize = 16 * 1_024;
 
 /// One connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Kafka {
     client: Frames,
     server: Frames,

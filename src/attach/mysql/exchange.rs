@@ -12,7 +12,7 @@ use crate::attach::sql::text::Database;
 pub const MAX_PENDING: usize = 16;
 
 /// A command that waits for its answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     command: Command,
     /// The number of its last packet.
@@ -22,7 +22,7 @@ struct Pending {
 }
 
 /// Commands and their answers: the questions that are open, and the packet that is due next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Exchange {
     /// The packet that the first pending command waits for, after so many results.
     pub reply: Reply,

@@ -47,7 +47,7 @@ enum Thread {
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Frames {
     /// The beginning of a payload that comes in several pieces.
     kept: Vec<u8>,

@@ -66,7 +66,7 @@ enum Phase {
 }
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mysql {
     client: Frames,
     server: Frames,

@@ -18,7 +18,7 @@ pub const MAX_OUTSIDE: usize = 8;
 pub const MAX_OCTETS: usize = 8 * 1_024;
 
 /// Statements in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Path {
     steps: VecDeque<Step>,
     octets: usize,
@@ -28,7 +28,7 @@ pub struct Path {
     begins: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     Sent {
         command: Command,

@@ -9,7 +9,7 @@ pub const MAX_TEXTS: usize = 16 * 1_024;
 /// MariaDB: the statement that was prepared last, whose number the client has yet to learn.
 const LATEST: u32 = u32::MAX;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Prepared {
     known: Vec<(u32, SqlText)>,
     octets: usize,

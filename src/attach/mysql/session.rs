@@ -7,7 +7,7 @@ use crate::attach::facts::name;
 use crate::attach::sql::text::SqlText;
 
 /// A session between a user and a server.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Session {
     pub version: Option<Box<str>>,
     pub user: Option<Box<str>>,
@@ -18,7 +18,7 @@ pub struct Session {
 }
 
 /// The client as it names itself: seldom, so it takes no room where it does not.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     pub name: Option<Box<str>>,
     /// The library that it speaks by.

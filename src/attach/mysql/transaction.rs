@@ -33,7 +33,7 @@ impl From<Beginning> for Begun {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Transaction {
     /// The last status flags; none where they could not be seen, or may have changed since.
     flags: Option<u16>,
@@ -45,7 +45,7 @@ pub struct Transaction {
 }
 
 /// The statements of the open transaction, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
     kept: Vec<(Time, SqlText)>,
     octets: usize,

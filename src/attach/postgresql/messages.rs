@@ -6,7 +6,7 @@ use crate::place::Time;
 const LONGEST: u32 = 1 << 30;
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Messages {
     header: [u8; 5],
     /// Octets of the header that are there.

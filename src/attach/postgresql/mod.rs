@@ -60,7 +60,7 @@ struct Statement {
 }
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Postgresql {
     client: Messages,
     server: Messages,
@@ -100,7 +100,7 @@ pub struct Postgresql {
     truncated: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Session {
     user: Option<Box<str>>,
     database: Option<Box<str>>,

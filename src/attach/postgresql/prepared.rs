@@ -8,7 +8,7 @@ use crate::attach::sql::text::SqlText;
 const MAX_STATEMENTS: usize = 64;
 const MAX_OCTETS: usize = 16 * 1_024;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Prepared {
     kept: VecDeque<(Box<[u8]>, SqlText)>,
     octets: usize,

@@ -11,7 +11,7 @@ use crate::place::Time;
 const MAX_STATEMENTS: usize = 32;
 const MAX_OCTETS: usize = 8 * 1_024;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Transaction {
     /// None where it was not seen, or may have changed since.
     pub open: Option<bool>,
@@ -22,7 +22,7 @@ pub struct Transaction {
 }
 
 /// Statements in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
     /// Each with the time at which it was sent.
     pub kept: Vec<(Time, SqlText)>,

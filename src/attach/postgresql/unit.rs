@@ -11,7 +11,7 @@ const MAX_TEXTS: usize = 32;
 const MAX_OCTETS: usize = 8 * 1_024;
 
 /// A query, a call, or messages of the extended protocol up to their Sync.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Unit {
     pub at: Time,
     /// In order, each with its time; those without a text were not kept, or not seen.
@@ -51,7 +51,7 @@ impl Unit {
 }
 
 /// The units that wait, the first one first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Units {
     waiting: VecDeque<Unit>,
     octets: usize,

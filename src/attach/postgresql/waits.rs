@@ -10,7 +10,7 @@ const MAX_NAME: usize = 63;
 type Channels = Vec<Box<[u8]>>;
 
 /// Channels that a session listens to, and will listen to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Waits {
     /// Channels that it listens to, as soon as the transaction is committed.
     soon: Channels,

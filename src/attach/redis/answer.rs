@@ -45,7 +45,7 @@ const CODES: &[&str] = &[
 ];
 
 /// A value that is being read, as far as it matters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Answer {
     kind: u8,
     /// Elements of an aggregate.

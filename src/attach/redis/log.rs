@@ -11,7 +11,7 @@ const MAX_KEPT: usize = 32;
 const MAX_OUTSIDE: usize = 8;
 
 /// The last transaction, or the last commands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
     /// Each with the time at which it was sent.
     kept: Vec<(Time, Command)>,

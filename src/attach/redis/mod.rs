@@ -44,7 +44,7 @@ const MAX_WAITING: usize = 1_024;
 pub const MAX_HEAP: usize = 96 * 1_024;
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Redis {
     client: Reader,
     server: Reader,

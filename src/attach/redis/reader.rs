@@ -16,7 +16,7 @@ const DEEPEST: usize = 16;
 const LONGEST_TEXT: u64 = 1 << 30;
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
     state: State,
     kind: u8,

@@ -4,7 +4,7 @@ use super::asked::{Asked, Hello};
 use crate::attach::facts::name;
 
 /// Facts of a session; none of them is known before the server has agreed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Session {
     pub version: Option<Box<str>>,
     pub user: Option<Box<str>>,

@@ -33,7 +33,7 @@ pub enum Name {
 }
 
 /// Fields that one end has made known to the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     /// The newest first.
     entries: VecDeque<Entry>,

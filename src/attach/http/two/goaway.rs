@@ -8,7 +8,7 @@ use crate::attach::{ErrorCode, ServerError};
 const LONGEST: usize = 64;
 
 /// A server's last word.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Goaway {
     /// The last stream that it has taken up.
     pub last: u32,
@@ -19,7 +19,7 @@ pub struct Goaway {
 }
 
 /// A request that went wrong.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Trouble {
     /// Its stream was reset with this code.
     Reset(u32),

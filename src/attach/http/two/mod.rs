@@ -43,7 +43,7 @@ const MAX_BLOCK: usize = 8 * 1_024;
 const LONGEST_METHOD: usize = 16;
 
 /// One connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Two {
     client: Half,
     server: Half,
@@ -65,7 +65,7 @@ pub struct Two {
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Half {
     frames: Frames,
     table: Table,
@@ -75,7 +75,7 @@ struct Half {
 }
 
 /// A block of header fields, and what it belongs to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Head {
     stream: u32,
     ends: bool,
@@ -85,7 +85,7 @@ struct Head {
 }
 
 /// Fields that tell something.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Fields {
     method: Kept,
     path: Kept,

@@ -6,7 +6,7 @@ use crate::attach::http::asked::Asked;
 const MAX_OPEN: usize = 100;
 
 /// Requests of the client; a server's promises ask for nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Streams {
     /// In the order of their numbers. None: what was asked is not known.
     open: Vec<(u32, Option<Asked>)>,
