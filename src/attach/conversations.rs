@@ -9,7 +9,7 @@ use super::unread::Rounds;
 pub use super::unread::{Header, Payloads, Span, prefetch_ends};
 use crate::set::Set;
 use crate::tcp::flow::{Flow, Slot};
-use crate::tcp::segment::End;
+use crate::tcp::segment::{End, Segment};
 use crate::tcp::seq::later;
 use crate::tcp::side::Side;
 
@@ -154,7 +154,7 @@ impl Conversations {
     }
 
     /// Takes a segment of a connection, and reads it at once.
-    pub fn take(&mut self, flow: &mut Flow, header: &Header, content: Content, wanted: Wanted) {
+    fn take(&mut self, flow: &mut Flow, header: &Header, content: Content, wanted: Wanted) {
         if flow.slot == Slot::NONE {
             self.begin(flow, content.guess, wanted);
         }
@@ -210,19 +210,26 @@ impl Conversations {
         let conversation = self.get(flow)?;
         let sent = [End::Lower, End::Upper].map(|end| sent(flow, flow.side(end)));
         let facts = conversation.facts_if_over(sent, flow.last.time, literals)?;
-        self.of_its_protocol(conversation, facts)
+        self.of_its_protocol(conversation, facts).map(Box::new)
     }
 
-    /// Returns it as far as it has been read: what never came is still waited for.
-    pub fn facts_read(&self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
+    /// Takes a segment of a connection, and returns what has been said with it: what never came is still waited for.
+    pub fn follow(
+        &mut self,
+        flow: &mut Flow,
+        segment: &Segment,
+        content: Content,
+        literals: bool,
+    ) -> Option<Facts> {
+        self.take(flow, &Header::of(segment), content, Wanted::default());
         let conversation = self.get(flow)?;
         self.of_its_protocol(conversation, conversation.facts(literals)?)
     }
 
-    fn of_its_protocol(&self, conversation: &Conversation, facts: Facts) -> Option<Box<Facts>> {
+    fn of_its_protocol(&self, conversation: &Conversation, facts: Facts) -> Option<Facts> {
         let is_refuted = conversation.assumed().is_some_and(|it| self.refuted.contains(&it));
         let is_theirs = facts.confirmed.unwrap_or(!is_refuted);
-        is_theirs.then(|| Box::new(facts))
+        is_theirs.then_some(facts)
     }
 
     /// Returns the reason why nothing is known of what was said on a connection, as far as it has been read.

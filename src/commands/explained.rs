@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
-use crate::attach::conversations::{Conversations, Header, Wanted};
+use crate::attach::conversations::Conversations;
 use crate::capture::file::Input;
 use crate::capture::stop::Stop;
 use crate::ladder::Climb;
@@ -159,12 +159,9 @@ impl Trace for Examples {
         let Some(&at) = of_key.iter().find(|&&at| self.flows[at] == flow.id()) else {
             return Ok(());
         };
-        let mut facts = None;
-        if let Some(content) = traced.content {
-            let header = Header::of(segment);
-            self.conversations.take(flow, &header, content, Wanted::default());
-            facts = self.conversations.facts_read(flow, self.literals).map(|facts| *facts);
-        }
+        let facts = traced
+            .content
+            .and_then(|content| self.conversations.follow(flow, segment, content, self.literals));
         let step = self.climbs[at].step(flow, segment, facts);
         self.strips[at].step(step);
         Ok(())

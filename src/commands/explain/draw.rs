@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::ExplainCommand;
-use crate::attach::conversations::{Conversations, Header, Wanted};
+use crate::attach::conversations::Conversations;
 use crate::ladder::Climb;
 use crate::report::ladder::{Ladder, Subject};
 use crate::run::trace::{Followed, Trace, TracedPacket};
@@ -61,12 +61,9 @@ impl Trace for Draw {
         let Some(flow) = flow.filter(|flow| flow.id() == self.flow) else {
             return Ok(());
         };
-        let mut facts = None;
-        if let Some(content) = traced.content {
-            let header = Header::of(segment);
-            self.conversations.take(flow, &header, content, Wanted::default());
-            facts = self.conversations.facts_read(flow, self.literals).map(|facts| *facts);
-        }
+        let facts = traced
+            .content
+            .and_then(|content| self.conversations.follow(flow, segment, content, self.literals));
         let step = self.climb.step(flow, segment, facts);
         self.ladder.step(step)
     }
