@@ -685,6 +685,23 @@ fn it_ends_by_itself_after_a_count_or_a_time() {
     drop(both);
 }
 
+/// Which way a packet goes, only the kernel's filter can tell, and libpcap asks its own about the first ones, too.
+#[test]
+fn what_the_direction_of_packets_hides_at_first_is_said() {
+    if !is_root() {
+        return;
+    }
+    let said = |interface: &str, expression: &str| {
+        let words = ["live", "-i", interface, "--duration", "200ms", "--", expression];
+        let output = command(&words).output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        text(&output).1.contains("lo: for a tenth of a second from the first packet on")
+    };
+    let expressions = ["inbound", "tcp port 9 and not outbound", "tcp port 9"];
+    assert_eq!(expressions.map(|expression| said("lo", expression)), [true, true, false]);
+    assert!(!said("any", "inbound"), "there, packets say it themselves");
+}
+
 #[test]
 fn what_cannot_be_captured_is_said_with_a_remedy() {
     if !is_root() {

@@ -233,6 +233,11 @@ pub enum Trouble {
     /// The interface is down: nothing arrives.
     #[error("is down: nothing is captured there until it is up again")]
     Down,
+    /// Its first packets cannot be had: the expression asks for their direction.
+    #[error(
+        "for a tenth of a second from the first packet on, nothing is captured: only after that, libpcap tells inbound from outbound"
+    )]
+    Late,
     /// The host's clock was set meanwhile, by so many nanoseconds.
     #[error(
         "was set {} by {} s: times go on as if it had not been, so that durations stay right",
@@ -368,6 +373,7 @@ impl Trouble {
                 | Trouble::CutOff { .. }
                 | Trouble::Unnamed(_)
                 | Trouble::Down
+                | Trouble::Late
                 | Trouble::ClockSet(_)
         )
     }

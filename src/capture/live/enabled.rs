@@ -53,6 +53,9 @@ impl Live {
             .iter()
             .map(|name| Interface::open(name, wanted))
             .collect::<Result<_, _>>()?;
+        let late = interfaces.iter().filter(|interface| interface.is_late);
+        let troubles = late.map(|it| Error { input: printable(&it.name), trouble: Trouble::Late });
+        let troubles = troubles.collect();
         let mut about = About::default();
         about.links.extend(interfaces.iter().map(|interface| interface.link));
         about.snap_lengths.insert(wanted.snap_len);
@@ -65,7 +68,7 @@ impl Live {
             batch: Batch::default(),
             frames: 0,
             until: wanted.duration.map(|duration| Instant::now() + duration),
-            troubles: VecDeque::new(),
+            troubles,
             about,
             kept: None,
             kept_packets: 0,

@@ -15,7 +15,13 @@ pub struct Interface {
     pub capture: Capture<Active>,
     pub link: LinkType,
     pub is_lost: bool,
+    /// The first packets cannot be had.
+    pub is_late: bool,
 }
+
+/// The place at which only the kernel's filters find a packet's direction (SKF_AD_PKTTYPE). Those that lie in the first
+/// block of the ring, libpcap filters once more by itself, and finds none.
+const DIRECTION: &str = " 4294963204";
 
 impl Interface {
     pub fn open(name: &str, wanted: &Wanted) -> Result<Interface, CannotCapture> {
@@ -35,9 +41,12 @@ impl Interface {
             let expression = printable(&wanted.filter);
             CannotCapture::Filter { expression, error: error.to_string() }
         })?;
+        let program = capture.compile(&wanted.filter, true).map_err(wrong)?;
+        let mut steps = program.get_instructions().iter();
+        let is_late = steps.any(|step| step.to_string().ends_with(DIRECTION));
         let link = LinkType(capture.get_datalink().0 as u16);
         let capture = capture.setnonblock().map_err(wrong)?;
-        Ok(Interface { name: name.into(), capture, link, is_lost: false })
+        Ok(Interface { name: name.into(), capture, link, is_lost: false, is_late })
     }
 }
 
