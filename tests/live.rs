@@ -587,6 +587,26 @@ fn what_comes_in_by_another_interface_hides_no_finding() {
     assert_eq!((&leak["before_capture"], &leak["finding"]), (&false.into(), &true.into()));
 }
 
+/// An expression may leave out every packet of a connection that it is about.
+#[test]
+fn what_an_expression_hides_is_known_to_the_kernel() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let fins = format!("dst port {} and tcp[tcpflags] & tcp-fin != 0", server.port());
+    let words = ["live", "-i", "lo", "--format", "jsonl", "--min-hold", "300ms", "--", &fins];
+    let watcher = Watcher::with(&words);
+    let held = server.left_behind();
+    let own = held.local_addr().expect("an address").port();
+    sleep(Duration::from_millis(600));
+    let (report, status) = watcher.stop();
+    let [leak, _] = &report[..] else { panic!("one, and the summary: {report:?}") };
+    assert_eq!((port_of(leak), status), (own.into(), Some(1)), "{leak}");
+    assert_eq!((&leak["before_capture"], &leak["first"]), (&false.into(), &Value::Null), "{leak}");
+    drop(held);
+}
+
 /// Netfilter's log has packets of the rules that say so; it says in its own words that there are none just now.
 #[test]
 fn what_netfilter_logs_is_captured() {

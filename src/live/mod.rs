@@ -11,7 +11,7 @@
 //! * [`replay`]: files in the place of packets as they happen
 //! * [`scrape`]: its numbers for Prometheus, over HTTP
 //! * [`setup`]: what a live run needs beside a plan
-//! * `unseen`: sockets that only the kernel knows of, as their packets were lost
+//! * `unseen`: sockets that only the kernel knows of, as none of their packets was captured
 
 pub mod board;
 mod holders;
@@ -59,7 +59,7 @@ use parties::Of;
 pub use setup::LiveSetup;
 use snapshot::Snapshot;
 use suspects::Suspects;
-use unseen::{Ends, Last, mark_unseen, unseen};
+use unseen::{Ends, Last, but_for, mark_unseen, unseen};
 use word::{ask_for, heed};
 
 /// Watches a source that goes on until it is told to stop: events as they happen, the report in the
@@ -249,7 +249,7 @@ impl Live {
     }
 
     /// Asks the kernel again about what was stuck before: whether it still is, and for long enough by now; and where
-    /// packets were lost, what has become so unseen.
+    /// packets may hide it, what has become so unseen.
     fn look_again(&mut self, session: &mut Session, notices: &mut dyn Notices) -> io::Result<()> {
         let now = session.point().facts().end();
         let before = session.plan.sockets.as_ref();
@@ -334,9 +334,13 @@ impl Live {
         is_any
     }
 
-    /// Ends of sockets whose packets were all lost, where some were.
+    /// Ends of sockets of which no packet was captured, where some may have been lost or left out.
     fn unseen(&self, session: &Session, list: &SocketList) -> Vec<Ends> {
-        if self.has_lost(session) { unseen(session, list) } else { Vec::new() }
+        let unseen = if self.may_hide(session) { unseen(session, list) } else { Vec::new() };
+        match unseen.is_empty() {
+            true => unseen,
+            false => but_for(unseen, list, &self.snapshot(session).rows),
+        }
     }
 
     /// In the end, where packets were lost, or tell of no end: the kernel's last word is asked for while connections that

@@ -1,4 +1,4 @@
-//! Sockets that only the kernel knows of: all their packets were lost.
+//! Sockets that only the kernel knows of: all their packets were lost, or left out by the expression.
 
 use std::collections::HashSet;
 
@@ -16,25 +16,29 @@ pub type Ends = (Endpoint, Endpoint);
 pub struct Last {
     /// `None` if it cannot be asked.
     pub list: Option<SocketList>,
-    /// Ends of those in it whose packets were all lost.
+    /// Ends of those in it of which no packet was captured.
     pub unseen: Vec<Ends>,
 }
 
 impl Last {
-    /// A list in which no packets are lost.
+    /// A list, where packets tell of all that they may.
     pub fn of(list: Option<SocketList>) -> Last {
         Last { list, unseen: Vec::new() }
     }
 
     /// The unseen ones, but for those of connections that were seen under other ends, as they are translated.
     pub fn unseen_but_for(&self, kept: &[Judged]) -> Vec<Ends> {
-        let Some(list) = self.list.as_ref().filter(|_| !self.unseen.is_empty()) else {
-            return Vec::new();
-        };
-        let sides = |judged| [Side::A, Side::B].map(|side| socket_of(judged, side, list));
-        let seen: HashSet<Ends> = kept.iter().flat_map(sides).flatten().map(ends).collect();
-        self.unseen.iter().filter(|ends| !seen.contains(ends)).copied().collect()
+        let list = self.list.as_ref().filter(|_| !self.unseen.is_empty());
+        list.map_or(Vec::new(), |list| but_for(self.unseen.clone(), list, kept))
     }
+}
+
+/// Leaves out sockets of these connections, which packets may show under other ends, as they are translated.
+pub fn but_for(mut unseen: Vec<Ends>, list: &SocketList, kept: &[Judged]) -> Vec<Ends> {
+    let sides = |judged| [Side::A, Side::B].map(|side| socket_of(judged, side, list));
+    let seen: HashSet<Ends> = kept.iter().flat_map(sides).flatten().map(ends).collect();
+    unseen.retain(|ends| !seen.contains(ends));
+    unseen
 }
 
 /// Local sockets in CLOSE-WAIT that were not when the capture began, and of which no packet was seen.

@@ -59,7 +59,7 @@ pub struct Socket {
     pub holders: Vec<Holder>,
     /// The network namespace, where more than one is looked at.
     pub netns: Option<String>,
-    /// True if it came into CLOSE-WAIT while a capture went on that lost all its packets.
+    /// True if it came into CLOSE-WAIT while a capture went on that has none of its packets.
     pub is_unseen: bool,
     /// Since when nothing has come, where the list says so.
     pub silence: Option<Silence>,
@@ -342,7 +342,7 @@ impl SocketList {
         known.is_some_and(|known| !self.is_among(&self.captured, known))
     }
 
-    /// Counts a socket with those that no connection of the capture accounts for: all its packets were lost.
+    /// Counts a socket with those that no connection of the capture accounts for: none of its packets was captured.
     pub fn mark_unseen(&mut self, local: Endpoint, peer: Endpoint) {
         let Some(index) = self.index(local, peer) else { return };
         self.captured.remove(&index);

@@ -28,7 +28,7 @@ pub struct Totals {
     pub has_foreign_list: bool,
     /// Sockets among them with the ends of a connection of the capture, which it did not leave in CLOSE-WAIT.
     pub stuck_otherwise: u64,
-    /// Sockets among them, or among the pending ones, whose packets were all lost while the capture went on.
+    /// Sockets among them, or among the pending ones, of which no packet was captured while the capture went on.
     pub unseen: u64,
     /// Closes of connections, by service.
     pub closes: Closes,

@@ -50,7 +50,7 @@ phrases! {
     all_doubted(): "all with doubts" => "全部存疑";
     partly_certain(certain, doubted): "{certain} certain, {doubted} with doubts" => "{certain} 条确定，{doubted} 条存疑";
     since_before(sockets): "{sockets} in CLOSE-WAIT since before the capture" => "抓包开始之前就有 {sockets}处于 CLOSE-WAIT";
-    since_before_or_lost(sockets): "{sockets} in CLOSE-WAIT since before the capture, or with all packets dropped" => "抓包开始之前就有，或数据包全部被丢弃：{sockets}处于 CLOSE-WAIT";
+    since_before_or_unseen(sockets): "{sockets} in CLOSE-WAIT since before the capture, or with no packet captured" => "抓包开始之前就有，或没有抓到任何数据包：{sockets}处于 CLOSE-WAIT";
     none_of_them_left(of): "; none of the {of} in it is left" => "；抓包里的 {of}都没有遗留";
     and_none_in_it(): ", and no connection in it" => "，抓包里没有连接";
     in_close_wait(n, of): "{n} of {of} in CLOSE-WAIT, none of them a finding" => "{of}中有 {n} 条处于 CLOSE-WAIT，都不算发现";
@@ -82,9 +82,9 @@ phrases! {
     by_the_list(sockets): "{sockets} in CLOSE-WAIT by the list, not by the capture" => "列表中有 {sockets}处于 CLOSE-WAIT，抓包里看不到";
     more_by_the_list(n): "{n} more by the list, not by the capture" => "列表中另有 {n} 个，抓包里看不到";
     pending_before(n): "{n} in CLOSE-WAIT since before it, not known to be held for --min-hold" => "{n} 个在抓包之前就处于 CLOSE-WAIT，尚不知是否已达 --min-hold";
-    pending_before_or_lost(n): "{n} in CLOSE-WAIT since before it, or with all packets dropped, not known to be held for --min-hold" => "{n} 个在抓包之前就处于 CLOSE-WAIT，或数据包全部被丢弃，尚不知是否已达 --min-hold";
+    pending_before_or_unseen(n): "{n} in CLOSE-WAIT since before it, or with no packet captured, not known to be held for --min-hold" => "{n} 个在抓包之前就处于 CLOSE-WAIT，或没有抓到任何数据包，尚不知是否已达 --min-hold";
     more_before(n): "{n} more since before the capture" => "另有 {n} 个在抓包开始之前就已如此";
-    more_before_or_lost(n): "{n} more since before the capture, or with all packets dropped" => "另有 {n} 个在抓包开始之前就已如此，或数据包全部被丢弃";
+    more_before_or_unseen(n): "{n} more since before the capture, or with no packet captured" => "另有 {n} 个在抓包开始之前就已如此，或没有抓到任何数据包";
     elsewhere(n): "{n} in CLOSE-WAIT at ends that are not local" => "{n} 条在非本端的一侧处于 CLOSE-WAIT";
     other_side(n): "{n} at the other side (peer-holds)" => "{n} 条由对端持有";
     tags_not_read(n): "{n} in CLOSE-WAIT in a protocol that is not read" => "{n} 条处于 CLOSE-WAIT，但其协议无法解析";
@@ -256,7 +256,7 @@ phrases! {
     in_use(n, limit): "{n} of {limit} descriptors" => "描述符 {n} / {limit}";
     limit_reached(time): "limit reached at {time}" => "{time} 达到上限";
     stuck_before(held, idle): "since before{held}{idle}" => "抓包之前就已如此{held}{idle}";
-    stuck_unseen(held, idle): "all its packets were dropped{held}{idle}" => "其数据包全部被丢弃{held}{idle}";
+    stuck_unseen(held, idle): "none of its packets was captured{held}{idle}" => "没有抓到它的任何数据包{held}{idle}";
     held_bound(time): ", held ≥ {time}" => "，持有 ≥ {time}";
     idle_bound(time): ", idle ≤ {time}" => "，空闲 ≤ {time}";
 

@@ -50,7 +50,7 @@ pub fn headline(
 pub fn stuck_besides(totals: &Totals, lang: Lang) -> String {
     let sockets = lang.count(totals.stuck_before, Thing::Socket);
     match totals.stuck_otherwise {
-        0 if totals.unseen > 0 => lang.since_before_or_lost(sockets),
+        0 if totals.unseen > 0 => lang.since_before_or_unseen(sockets),
         0 => lang.since_before(sockets),
         _ => lang.by_the_list(sockets),
     }
@@ -58,7 +58,7 @@ pub fn stuck_besides(totals: &Totals, lang: Lang) -> String {
 
 fn more_stuck_besides(totals: &Totals, n: u64, lang: Lang) -> String {
     match totals.stuck_otherwise {
-        0 if totals.unseen > 0 => lang.more_before_or_lost(thousands(n)),
+        0 if totals.unseen > 0 => lang.more_before_or_unseen(thousands(n)),
         0 => lang.more_before(thousands(n)),
         _ => lang.more_by_the_list(thousands(n)),
     }
@@ -66,7 +66,7 @@ fn more_stuck_besides(totals: &Totals, n: u64, lang: Lang) -> String {
 
 fn pending_besides(totals: &Totals, lang: Lang) -> String {
     let n = thousands(totals.pending_before);
-    if totals.unseen > 0 { lang.pending_before_or_lost(n) } else { lang.pending_before(n) }
+    if totals.unseen > 0 { lang.pending_before_or_unseen(n) } else { lang.pending_before(n) }
 }
 
 fn main(
