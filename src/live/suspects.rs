@@ -1,5 +1,6 @@
 //! Suspects: live flows that are half-closed. Says when one is stuck, and when that ends after all.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -100,6 +101,20 @@ impl LiveEvent {
     pub fn owner(&self) -> Option<&SocketList> {
         self.sockets.as_deref()
     }
+}
+
+/// One look at all flows that are watched, and what comes of it.
+struct Look<'a> {
+    orders: &'a Orders,
+    before: Option<&'a SocketList>,
+    /// The kernel's answer, if it has come.
+    sockets: Option<Rc<SocketList>>,
+    may_ask: bool,
+    may_ask_again: bool,
+    /// Flows that the kernel is to be asked about, and those that it has confirmed before.
+    suspects: Vec<Judged>,
+    again: Vec<Judged>,
+    events: Vec<LiveEvent>,
 }
 
 impl Suspects {
@@ -220,87 +235,86 @@ impl Suspects {
     ) -> Vec<LiveEvent> {
         let (heard, sockets) = self.heard();
         let now = orders.facts.end();
-        let mut events = Vec::new();
-        let (mut suspects, mut again) = (Vec::new(), Vec::new());
         let may_ask = self.may_ask || self.setup.kernel.is_none();
         let may_ask_again = may_ask && now.since(self.confirmed).is_none_or(|ns| ns >= AGAIN_NS);
+        let mut look = Look {
+            orders,
+            before,
+            sockets,
+            may_ask,
+            may_ask_again,
+            suspects: Vec::new(),
+            again: Vec::new(),
+            events: Vec::new(),
+        };
         // Made anew, so that nothing is remembered of flows that have left memory.
         let known_before = std::mem::take(&mut self.known);
         let mut watched = std::mem::take(&mut self.watched);
-        // A connection that is seen under two pairs of addresses is told once: as it was seen first.
-        let is_seen_before = |key: &FlowKey, flow: &Flow| {
-            let first = rewrites.seen_first(key);
-            let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
-            sight.is_some_and(|(first, hash)| {
-                let mut flows = shards.flows_of(hash, &first);
-                flows.any(|it| it.id() < flow.id() && is_half_closed(&it))
-            })
-        };
-        let flows = watched.iter().flat_map(|(key, hash)| {
-            shards.flows_of(*hash, key).map(move |flow| (*hash, *key, flow))
-        });
-        let flows = flows.filter(|(_, key, flow)| !is_seen_before(key, flow));
-        for (hash, key, flow) in flows {
+        for (hash, key, flow) in as_seen_first(&watched, shards, rewrites) {
+            let known = known_before.get(&flow.id()).copied();
             let judged = || {
                 let mut judged = shards.judge(hash, key, &flow, orders);
                 learn_others(&mut judged, rewrites);
                 judged
             };
-            let known = known_before.get(&flow.id()).copied();
-            match self.next(known, &flow, now, heard) {
-                Step::Forget => {}
-                Step::Keep(standing) => {
-                    self.known.insert(flow.id(), standing);
-                }
-                Step::AskAgain => {
-                    self.known.extend(known.map(|standing| (flow.id(), standing)));
-                    if may_ask_again && again.len() < AT_ONCE {
-                        again.push(judged());
-                    }
-                }
-                Step::Ask(known) => {
-                    self.known.extend(known.map(|standing| (flow.id(), standing)));
-                    let one = may_ask
-                        .then(&judged)
-                        .filter(|one| !before.is_some_and(|before| is_of_before(one, before)));
-                    suspects.extend(one.filter(|one| orders.seeks(one) == Some(true)));
-                }
-                Step::LookAgain(standing) => {
-                    let one = Some(judged());
-                    let used = one.filter(|one| one.judgement.verdict == Verdict::HalfClosed);
-                    self.known
-                        .insert(flow.id(), used.as_ref().map_or(standing, |_| Standing::Held));
-                    events.extend(used.map(|one| self.end(one)));
-                }
-                Step::Decide { announced } => {
-                    events.extend(self.decide(
-                        judged(),
-                        sockets.clone(),
-                        announced,
-                        &orders.policy,
-                    ));
-                }
-                Step::Insist { announced } => {
-                    let sockets = sockets.clone();
-                    events.extend(self.insist(judged(), sockets, announced, &orders.policy));
-                }
-            }
+            let step = self.next(known, &flow, now, heard);
+            self.go(step, flow.id(), known, judged, &mut look);
         }
         watched.retain(|key, hash| {
             let is_open = |flow: &Flow| is_half_closed(flow) || self.known.contains_key(&flow.id());
             shards.flows_of(*hash, key).any(|flow| is_open(&flow))
         });
         self.watched = watched;
-        if !again.is_empty() {
-            self.confirmed = now;
-        }
-        suspects.append(&mut again);
-        self.ask_about(suspects, orders, &mut events);
+        let mut events = self.ask_about(look);
         // Nor of these.
         self.counted.retain(|id, _| self.known.contains_key(id));
         events.sort_by_key(|event| event.judged.id());
         events.iter_mut().for_each(|event| event.grown = self.grown(event));
         events
+    }
+
+    /// Goes a step with a flow.
+    fn go(
+        &mut self,
+        step: Step,
+        id: FlowId,
+        known: Option<Standing>,
+        judged: impl FnOnce() -> Judged,
+        look: &mut Look,
+    ) {
+        let policy = &look.orders.policy;
+        match step {
+            Step::Forget => {}
+            Step::Keep(standing) => {
+                self.known.insert(id, standing);
+            }
+            Step::AskAgain => {
+                self.known.extend(known.map(|standing| (id, standing)));
+                if look.may_ask_again && look.again.len() < AT_ONCE {
+                    look.again.push(judged());
+                }
+            }
+            Step::Ask(known) => {
+                self.known.extend(known.map(|standing| (id, standing)));
+                let one = look.may_ask.then(judged);
+                let is_of_before =
+                    |one: &Judged| look.before.is_some_and(|it| is_of_before(one, it));
+                let one = one.filter(|one| !is_of_before(one));
+                look.suspects.extend(one.filter(|one| look.orders.seeks(one) == Some(true)));
+            }
+            Step::LookAgain(standing) => {
+                let one = Some(judged());
+                let used = one.filter(|one| one.judgement.verdict == Verdict::HalfClosed);
+                self.known.insert(id, used.as_ref().map_or(standing, |_| Standing::Held));
+                look.events.extend(used.map(|one| self.end(one)));
+            }
+            Step::Decide { announced } => {
+                look.events.extend(self.decide(judged(), look.sockets.clone(), announced, policy));
+            }
+            Step::Insist { announced } => {
+                look.events.extend(self.insist(judged(), look.sockets.clone(), announced, policy));
+            }
+        }
     }
 
     /// The growth of those that an event belongs to, where it makes their number a power of two.
@@ -346,17 +360,22 @@ impl Suspects {
     /// Asks the kernel about suspects, which has the last word about sockets of this host. While it is
     /// busy, they stay suspects; where it cannot be asked, what packets say is told at once. Each answer
     /// has all flows checked: a question on each answer would have that done a hundred times a second.
-    fn ask_about(&mut self, flows: Vec<Judged>, orders: &Orders, events: &mut Vec<LiveEvent>) {
+    fn ask_about(&mut self, look: Look) -> Vec<LiveEvent> {
+        let Look { orders, mut events, .. } = look;
         let now = orders.facts.end();
+        if !look.again.is_empty() {
+            self.confirmed = now;
+        }
+        let flows = look.suspects.into_iter().chain(look.again);
         let can_be_asked = self.setup.kernel.is_some();
         let is_suspect = |judged: &Judged| {
             judged.judgement.finding || has_ended(judged) || can_be_asked && may_be_asked(judged)
         };
-        let suspects: Vec<Judged> = flows.into_iter().filter(is_suspect).collect();
+        let suspects: Vec<Judged> = flows.filter(is_suspect).collect();
         if let Some(kernel) = &mut self.setup.kernel {
             let is_idle = suspects.is_empty() && !kernel.is_due(now);
             if !self.may_ask || !kernel.is_free() || is_idle {
-                return;
+                return events;
             }
             let mut question = Question::default();
             suspects.iter().for_each(|judged| ask_for(&mut question, judged));
@@ -367,7 +386,7 @@ impl Suspects {
             question.stuck = suspects.iter().any(is_denied);
             if kernel.ask(&question, now) {
                 suspects.iter().for_each(|judged| self.asked(judged));
-                return;
+                return events;
             }
         }
         for judged in suspects {
@@ -379,6 +398,7 @@ impl Suspects {
                 events.extend(self.decide(judged, None, announced, &orders.policy));
             }
         }
+        events
     }
 
     fn asked(&mut self, judged: &Judged) {
@@ -490,6 +510,26 @@ enum Step {
     Insist {
         announced: bool,
     },
+}
+
+/// Returns the flows that are watched; one that is seen under two pairs of addresses once, as it was seen first.
+fn as_seen_first<'a>(
+    watched: &'a HashMap<FlowKey, u64, RandomState>,
+    shards: &'a Shards,
+    rewrites: &'a Rewrites,
+) -> impl Iterator<Item = (u64, FlowKey, Cow<'a, Flow>)> {
+    let is_seen_before = |key: &FlowKey, flow: &Flow| {
+        let first = rewrites.seen_first(key);
+        let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
+        sight.is_some_and(|(first, hash)| {
+            let mut flows = shards.flows_of(hash, &first);
+            flows.any(|it| it.id() < flow.id() && is_half_closed(&it))
+        })
+    };
+    let flows = watched
+        .iter()
+        .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (*hash, *key, flow)));
+    flows.filter(move |(_, key, flow)| !is_seen_before(key, flow))
 }
 
 fn is_half_closed(flow: &Flow) -> bool {
