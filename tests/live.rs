@@ -7,16 +7,15 @@ mod common;
 #[path = "common/live.rs"]
 mod watcher;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
-use std::thread::{scope, sleep};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use common::netns::{Namespace, ip};
 use common::{Scratch, command, is_root, skip, text};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 use watcher::{Server, Watcher, port_of, signal};
 
@@ -381,47 +380,6 @@ fn a_signal_asks_for_the_report() {
     let (report, status) = watcher.stop();
     assert_eq!((report.len(), status), (3, Some(1)), "{report:?}");
     drop((first, second));
-}
-
-/// A namespace of this test's own.
-struct Namespace(String);
-
-impl Namespace {
-    fn new(name: &str) -> Option<Namespace> {
-        let name = format!("closewait-{name}-{}", std::process::id());
-        if common::lacks(&[common::NETNS]).is_some() {
-            skip("netns");
-            return None;
-        }
-        common::must(Command::new("ip").args(["netns", "add", &name]));
-        Some(Namespace(name))
-    }
-
-    fn ip(&self, arguments: &str) {
-        let words: Vec<&str> = ["-n", &self.0].into_iter().chain(arguments.split(' ')).collect();
-        assert!(ip(&words), "ip {arguments}");
-    }
-
-    /// Sockets that are made there stay there.
-    fn inside<T: Send>(&self, make: impl FnOnce() -> T + Send) -> T {
-        let namespace = File::open(format!("/run/netns/{}", self.0)).expect("a namespace");
-        let enter = || {
-            let kind = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(namespace.as_fd(), kind).expect("root may");
-            make()
-        };
-        scope(|threads| threads.spawn(enter).join().expect("it is made"))
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        ip(&["netns", "del", &self.0]);
-    }
-}
-
-fn ip(arguments: &[&str]) -> bool {
-    Command::new("ip").args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
 /// It has its own loopback interface, and no sockets.

@@ -3,6 +3,7 @@
 
 pub mod fold;
 pub mod links;
+pub mod netns;
 pub mod regressions;
 pub mod scenario;
 pub mod skip;

@@ -1,12 +1,12 @@
 //! The binary in a terminal: tmux sends keys, and tells what is to be seen.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::common::netns::Namespace;
 use crate::common::{
     BINARY, NETNS, Need, ROOT, Scratch, closewait, command, is_root, lacks, project, skip, text,
     tool,
@@ -510,26 +510,29 @@ fn a_namespace_is_looked_at() {
     drop(held);
 }
 
-/// What was found stays on the screen when its interface goes, and why nothing new comes is said until it is left.
+/// What was found stays on the screen when its interface goes, and why nothing new comes is said until it is left. Its
+/// packets are there all the same.
 #[test]
 fn a_screen_outlives_its_interface() {
-    if let Some(need) = lacks(&[ROOT, NETNS]) {
-        return skip(need);
+    if !is_root() {
+        return;
     }
     let Some(terminal) = Terminal::new(100, 24) else { return };
-    let script = "ip link add d0 type veth peer name d1; ip link set d0 up; echo; exec sleep 1000";
-    let mut inside = tool("unshare")
-        .args(["--net", "sh", "-c", script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    let mut made = BufReader::new(inside.stdout.take().expect("piped"));
-    assert_eq!(made.read_line(&mut String::new()).expect("a pipe"), 1, "the interface is there");
-    let pid = inside.id().to_string();
-    terminal.run(&top(&format!("--netns {pid} -i d0")));
+    let Some(ours) = Namespace::new("top") else { return };
+    let Some(theirs) = Namespace::new("beyond") else { return };
+    ours.ip(&format!("link add d0 type veth peer name d1 netns {}", theirs.0));
+    for (namespace, end, host) in [(&ours, 0, 1), (&theirs, 1, 2)] {
+        namespace.ip(&format!("addr add 10.78.1.{host}/24 dev d{end}"));
+        namespace.ip(&format!("link set d{end} up"));
+    }
+    let folder = Scratch::new();
+    terminal.run(&format!("cd {}", folder.path().display()));
+    terminal.run(&top(&format!("--netns {} --min-hold 0s -i d0", ours.0)));
     terminal.until_whole("0 in CLOSE-WAIT of 0 connections");
-    let gone = tool("nsenter").args(["-t", &pid, "-n", "ip", "link", "del", "d0"]).status();
-    assert!(gone.expect("nsenter runs").success());
+    let server = theirs.inside(|| Server::at("10.78.1.2:0"));
+    let held = ours.inside(|| server.left_behind());
+    terminal.until_shows("1 in CLOSE-WAIT of 1 connection");
+    ours.ip("link del d0");
     let ended = "d0: the capture ended";
     terminal.until_shows(ended);
     terminal.keys(&["?"]);
@@ -538,8 +541,9 @@ fn a_screen_outlives_its_interface() {
     terminal.until("the screen as it was", |screen| {
         !screen.contains("any of them closes this") && screen.contains(ended)
     });
+    terminal.keys(&["w"]);
+    terminal.until_shows("packets of 1 connection written to closewait-1.pcapng");
     terminal.keys(&["q"]);
     assert_eq!(terminal.until_ended(), "2");
-    inside.kill().expect("a child");
-    inside.wait().expect("a child");
+    drop(held);
 }

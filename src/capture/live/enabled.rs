@@ -114,7 +114,11 @@ impl Live {
         let Some(wish) = self.turn_wished.clone().filter(|wish| wish.is_wished()) else { return };
         self.turn_over(true);
         self.write(|keep, _| keep.pause());
-        wish.done(self.rotation.as_ref().map_or(0, |rotation| rotation.number));
+        wish.done(self.file_number());
+    }
+
+    fn file_number(&self) -> u32 {
+        self.rotation.as_ref().map_or(0, |rotation| rotation.number)
     }
 
     /// Ends the file that is full, has had its time, or is to be read, and begins the next.
@@ -180,7 +184,9 @@ impl Live {
     fn end(&mut self) -> Result<(), Error> {
         self.gathered.stop();
         self.count_drops();
-        self.end_kept()
+        let ended = self.end_kept();
+        self.turn_wished.iter().for_each(|turn| turn.end(self.file_number()));
+        ended
     }
 
     /// Writes to the file that packets are kept in, if there is one. After a failure there is none:

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 #[derive(Debug, Default)]
 pub struct Turn {
     is_wished: AtomicBool,
-    /// The number of the file of a series that is being written.
+    /// The number of the file of a series that is being written, or was the last.
     current: AtomicU32,
+    /// No packet comes any more: all files are whole.
+    is_over: AtomicBool,
 }
 
 impl Turn {
@@ -27,9 +29,20 @@ impl Turn {
         self.is_wished.store(false, Ordering::Release);
     }
 
-    /// Returns the file that is being written, once the wish is fulfilled.
+    /// Tells that all packets are in files, of which this is the last: who wishes from now on need not wait.
+    pub fn end(&self, last: u32) {
+        self.current.store(last, Ordering::Relaxed);
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    /// Tells whether no file is being written any more.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Returns the file that is being written, or was the last, once the wish is fulfilled.
     pub fn current(&self) -> Option<u32> {
-        let is_done = !self.is_wished.load(Ordering::Acquire);
+        let is_done = self.is_over() || !self.is_wished.load(Ordering::Acquire);
         is_done.then(|| self.current.load(Ordering::Relaxed))
     }
 }

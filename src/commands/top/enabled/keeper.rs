@@ -53,10 +53,11 @@ pub enum Deed {
     Report(Vec<SocketLine>),
 }
 
-/// A wish, and the file that is not whole yet.
+/// A wish, and the file that is not whole yet, unless no more packets come.
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
     current: u32,
+    is_over: bool,
     deed: Deed,
 }
 
@@ -100,14 +101,16 @@ impl Keeper {
     fn ask(&mut self, deed: Deed) -> io::Result<String> {
         self.turn.wish();
         let wished = Instant::now();
-        let current = loop {
+        let (is_over, current) = loop {
+            // In this order: none ends in between.
+            let is_over = self.turn.is_over();
             match self.turn.current() {
-                Some(current) => break current,
+                Some(current) => break (is_over, current),
                 None if wished.elapsed() > PATIENCE => return Err(io::ErrorKind::TimedOut.into()),
                 None => sleep(Duration::from_millis(5)),
             }
         };
-        let mut wish = serde_json::to_vec(&Asked { current, deed })?;
+        let mut wish = serde_json::to_vec(&Asked { current, is_over, deed })?;
         wish.push(b'\n');
         self.wishes.write_all(&wish)?;
         Ok(serde_json::from_str(&line(&mut self.answers)?)?)
@@ -170,7 +173,11 @@ fn answer(out: &mut impl Write, what: &impl Serialize) -> io::Result<()> {
 fn act(asked: &LiveCommand, shelf: &mut Shelf, wish: Asked) -> Result<String, String> {
     let inputs = match &asked.write {
         Some(Keeping::File(path)) => vec![Input(path.clone())],
-        _ => shelf.take(wish.current).map_err(|error| format!("packets were kept: {error}"))?,
+        _ => {
+            let last = wish.is_over.then_some(wish.current);
+            let taken = shelf.take(wish.current, last);
+            taken.map_err(|error| format!("packets were kept: {error}"))?
+        }
     };
     let plan = &asked.plan;
     let files = Files {
@@ -202,10 +209,11 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// Takes every file but that which is being written, the oldest first, and returns all that there are.
-    fn take(&mut self, current: u32) -> io::Result<Vec<Input>> {
+    /// Takes every file but that which is being written, the oldest first, and in the end that which was the last; and
+    /// returns all that there are.
+    fn take(&mut self, current: u32, last: Option<u32>) -> io::Result<Vec<Input>> {
         // Their numbers go round: the one after the current is the oldest.
-        for number in (current + 1..FILES).chain(0..current) {
+        for number in (current + 1..FILES).chain(0..current).chain(last) {
             let kept = self.folder.join(format!("{KEPT}{number}"));
             if kept.exists() {
                 fs::rename(kept, self.whole(self.next))?;
