@@ -112,7 +112,10 @@ impl Amqp {
                     b"product" => session.product = Some(name(text)),
                     _ => {}
                 });
-                session.program = session.program.take().or_else(|| session.product.clone());
+                if all.is_some() && session.program.is_none() {
+                    // It has no name of its own.
+                    session.program = session.product.clone();
+                }
                 let mechanism = all.and_then(|()| arguments.text());
                 if mechanism == Some(b"PLAIN") {
                     // Nothing, a zero, the user, a zero, the password.

@@ -165,6 +165,7 @@ impl<'a> Arguments<'a> {
     /// Takes a table; calls `entry` with each name and text in it, as far as it was seen.
     pub fn table(&mut self, mut entry: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
         let len = self.long()? as usize;
+        let is_whole = len <= self.0.len();
         let mut table = Arguments(self.0.get(..len).unwrap_or(self.0));
         self.0 = self.0.get(len..).unwrap_or_default();
         while !table.0.is_empty() {
@@ -182,7 +183,7 @@ impl<'a> Arguments<'a> {
                 _ => return None,
             }
         }
-        Some(())
+        is_whole.then_some(())
     }
 }
 

@@ -50,6 +50,8 @@ impl Amqp {
             if !was_lost || self.session.stage == Stage::Header {
                 self.lose(true);
             }
+            // It may answer what was asked since.
+            self.unsure = true;
         }
         self.server = frames;
     }
@@ -68,7 +70,14 @@ impl Amqp {
             }
             return;
         };
-        self.delivers |= method.name == "basic.deliver";
+        match method.name {
+            "basic.deliver" => self.delivers = true,
+            // Perhaps of the only consumer; of another, it will be seen again.
+            "basic.cancel" | "basic.cancel-ok" | "channel.close" | "channel.close-ok" => {
+                self.delivers = false;
+            }
+            _ => {}
+        }
         self.answer(frame.channel, method.name);
         if !self.lost {
             self.channels.answered(frame.channel, at, &method);
@@ -78,6 +87,10 @@ impl Amqp {
 
     /// Answers the request that waits for it on its channel.
     fn answer(&mut self, channel: u16, name: &str) {
+        if self.unsure && name.ends_with("-ok") {
+            // It answers something that came after what was refused, seen or not.
+            self.error = None;
+        }
         match name {
             _ if self.waiting.is_empty() => {}
             "connection.close" => self.waiting.clear(),

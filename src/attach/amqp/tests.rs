@@ -106,6 +106,52 @@ fn before_anybody_is_let_in() {
     assert!(talk(&[(Client, b"\x16\x03\x01\x02\0".to_vec())]).facts(false).encrypted);
 }
 
+/// A client that names itself behind what was cut off is not called by its library.
+#[test]
+fn a_name_may_have_been_cut_off() {
+    let named = |more: &[u8], kept: usize| {
+        let table =
+            [&entry("product", "Pika")[..], &entry("connection_name", "orders"), more].concat();
+        let arguments = [&long(&table)[..], &text("PLAIN"), &long(b"\0app\0x")].concat();
+        let mut amqp = talk(&opened()[..2]);
+        let start = method(0, 10, 11, &arguments);
+        take_cut(&mut amqp, Client, Time::from_nanos(1), &start, kept.min(start.len()));
+        let facts = amqp.facts(false);
+        (facts.driver, facts.application)
+    };
+    assert_eq!(named(b"", 999), (Some("Pika".into()), Some("orders".into())));
+    // Within the entry that follows, and right before it.
+    let product = 11 + 4 + entry("product", "Pika").len();
+    for kept in [product, product + 9] {
+        assert_eq!(named(b"", kept), (Some("Pika".into()), None), "{kept}");
+    }
+}
+
+/// After a loss, what was refused is not the last answer once another one has come, nor is a consumer there that may
+/// have been cancelled.
+#[test]
+fn what_comes_after_a_hole() {
+    let refused = [&404u16.to_be_bytes()[..], &text("NOT_FOUND - no queue"), b"\0\0\0\0"].concat();
+    let close = (Server, method(1, 20, 40, &refused));
+    let error =
+        |more: &[(Peer, Vec<u8>)]| facts(&[&[(Client, Vec::new())], more].concat()).server_error;
+    assert!(error(std::slice::from_ref(&close)).is_some());
+    assert!(error(&[close, (Server, method(2, 20, 11, b"\0\0\0\0"))]).is_none());
+    let delivered = [&[(Client, Vec::new())], &consume()[2..]].concat();
+    assert_eq!(facts(&delivered).waits_by, Some("basic.consume"));
+    for end in [method(1, 60, 31, &text("tag")), method(1, 20, 41, b"")] {
+        assert_eq!(facts(&[&delivered[..], &[(Server, end)]].concat()).waits_by, None);
+    }
+    // The answer may be among what cannot be told apart.
+    let asked = [
+        (Server, Vec::new()),
+        (Client, method(1, 60, 10, &[0; 7])),
+        (Server, b"half of it".to_vec()),
+    ];
+    assert_eq!(facts(&asked[..2]).answered, Some(false));
+    assert_eq!(facts(&asked).answered, None);
+}
+
 #[test]
 fn the_server_says_why_it_closes() {
     let close =
