@@ -413,7 +413,9 @@ fn read_frames(
             continue;
         }
         // An acknowledgment first: it tells what is missing of the other side.
-        streams[to as usize].acked(segment.ack, time, |at, piece| mysql.take(to, at, piece));
+        if segment.flags.ack() {
+            streams[to as usize].acked(segment.ack, time, |at, piece| mysql.take(to, at, piece));
+        }
         let (seq, syn, len) = (segment.seq, segment.flags.syn(), segment.len);
         let chunk = Chunk { at: time, seq, syn, len, captured };
         streams[from as usize].take(chunk, |at, piece| mysql.take(from, at, piece));

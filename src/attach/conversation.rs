@@ -343,8 +343,11 @@ impl Reading {
         if payload.is_empty() || !core::mem::take(awaited) {
             return false;
         }
-        // Of all protocols that are read, no client's first words are an answer: what looks like them is.
-        let is_answer = !self.awaited[header.from.other() as usize];
+        // Of all protocols that are read, no client's first words are an answer: what looks like them is. It may answer
+        // what was lost.
+        let other = header.from.other() as usize;
+        let has_heard = |begin: Seq| header.flags.ack() && header.ack.is_after(begin);
+        let is_answer = !self.awaited[other] || self.begins[other].is_some_and(has_heard);
         if let Some((protocol, from)) = registry::recognise_surely(payload)
             && !(is_answer && from == Peer::Client)
             && (protocol, from) != (self.protocol, self.peer(header.from))

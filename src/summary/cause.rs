@@ -273,6 +273,7 @@ fn of_answers(facts: &Facts) -> Cause {
         Facts { announced: Some(_), .. } => Cause::CloseAnnounced,
         Facts { half_asked: true, .. } => Cause::Unanswered,
         facts if facts.is_owed() => Cause::Unanswered,
+        facts if facts.may_be_owed() => Cause::Unknown,
         Facts { in_transaction: Some(_), .. } => Cause::Forgotten,
         // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
         // where there are any.

@@ -83,9 +83,13 @@ impl Stream {
     }
 
     /// The other side has acknowledged `ack` at this time: what it covers will not be sent again, so a hole below
-    /// it is missing for good. A single number beyond everything may be a FIN's, and is left alone.
-    pub fn acked<F: FnMut(Time, Piece<'_>)>(&mut self, ack: Seq, at: Time, emit: F) {
-        self.past(ack, 1, at, emit);
+    /// it is missing for good. A single number beyond everything may be a FIN's, and is left alone. If nothing was seen
+    /// so far, the stream is taken up here: what is sent later comes after what was answered.
+    pub fn acked<F: FnMut(Time, Piece<'_>)>(&mut self, ack: Seq, at: Time, mut emit: F) {
+        match self.next {
+            Some(_) => self.past(ack, 1, at, emit),
+            None => self.take_up(ack, at, &mut emit),
+        }
     }
 
     /// Its sender has sent `end` octets and no more, as its FIN tells: of those before it that have not come, a single
@@ -133,10 +137,9 @@ impl Stream {
     ) {
         if let Some((first, last)) = sent {
             if self.is_new() && last.ahead_of(first) > 1 {
-                self.begin(first);
-                emit(at, Piece::Missing(0));
+                self.take_up(first, at, &mut emit);
             }
-            self.acked(last, at, &mut emit);
+            self.past(last, 1, at, &mut emit);
         }
         while let Some(first) = self.first_waiting() {
             self.skip_to(first, at, &mut emit);
@@ -201,10 +204,16 @@ impl Stream {
         }
     }
 
+    /// The stream is taken up before the octet with this number.
+    #[cold]
+    fn take_up<F: FnMut(Time, Piece<'_>)>(&mut self, number: Seq, at: Time, emit: &mut F) {
+        self.begin(number);
+        emit(at, Piece::Missing(0));
+    }
+
     /// The stream is taken up in the middle.
     fn take_first<F: FnMut(Time, Piece<'_>)>(&mut self, chunk: Chunk<'_>, emit: &mut F) {
-        self.begin(chunk.seq);
-        emit(chunk.at, Piece::Missing(0));
+        self.take_up(chunk.seq, chunk.at, emit);
         if chunk.len == 1 {
             // It can be a keep-alive's, which repeats an octet or makes one up.
             self.next = Some(chunk.seq + 1);
@@ -433,6 +442,17 @@ mod tests {
         assert_eq!(out.text(), "__cd___");
         stream.take(text(14, "late"), out.emit());
         assert_eq!(out.text(), "__cd___e");
+    }
+
+    /// A question that comes later comes after what was answered.
+    #[test]
+    fn it_begins_where_the_other_side_has_acknowledged() {
+        let (mut stream, mut out) = (Stream::default(), Out::default());
+        stream.acked(Seq(10), Time::UNKNOWN, out.emit());
+        assert_eq!((out.starts, out.text().as_str()), (1, ""));
+        stream.acked(Seq(14), Time::UNKNOWN, out.emit());
+        stream.take(text(14, "ab"), out.emit());
+        assert_eq!((out.starts, out.text().as_str()), (1, "____ab"));
     }
 
     #[test]

@@ -40,7 +40,9 @@ fn states(capture: &Path, server: u16, some: &dyn Fn(u64) -> bool) -> BTreeMap<u
         let is_server = segment.key.endpoint(segment.from).port == server;
         let (from, to) =
             if is_server { (Peer::Server, Peer::Client) } else { (Peer::Client, Peer::Server) };
-        streams[to as usize].acked(segment.ack, time, |at, piece| talk.take(to, at, piece));
+        if segment.flags.ack() {
+            streams[to as usize].acked(segment.ack, time, |at, piece| talk.take(to, at, piece));
+        }
         let (seq, syn, len) = (segment.seq, segment.flags.syn(), segment.len);
         let chunk = Chunk { at: time, seq, syn, len, captured };
         streams[from as usize].take(chunk, |at, piece| talk.take(from, at, piece));

@@ -199,7 +199,9 @@ impl Http {
 
     fn answered(&self) -> Option<bool> {
         self.last.as_ref()?;
-        if self.unmatched || self.done || self.client.is_lost() || self.server.is_lost() {
+        // A server of which nothing has come since it was taken up has not answered.
+        let is_lost = self.server.is_lost() && self.heard[Peer::Server as usize];
+        if self.unmatched || self.done || self.client.is_lost() || is_lost {
             return None;
         }
         Some(self.waiting.is_empty() && self.server.is_between())

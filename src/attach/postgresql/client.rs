@@ -148,7 +148,8 @@ impl Postgresql {
         }
         // What was parsed in between may have their names.
         self.prepared.clear();
-        if self.last.command.is_none() && self.units.is_empty() {
+        let is_new = self.last.command.is_none() && self.transaction.open.is_none();
+        if is_new && self.units.is_empty() {
             // Here the capture begins.
             return;
         }
@@ -203,6 +204,9 @@ impl Postgresql {
     fn log_in(&mut self, names: &[u8], message: &Message<'_>) {
         (self.phase, self.confirmed) = (Phase::Messages, Some(true));
         self.session.began = true;
+        if !self.spoke {
+            self.server.find();
+        }
         let mut rest = names;
         while let Some((key, after)) = Message::text(rest).filter(|(key, _)| !key.is_empty()) {
             let Some((value, after)) = Message::text(after) else { break };

@@ -80,12 +80,14 @@ impl Postgresql {
     fn answered(&self) -> Option<bool> {
         // What ends an answer may be what was not seen of it.
         let is_sure = |unit: &Unit| unit.closed && !unit.unsure && !unit.unheard;
+        // Of a server that has said nothing since it was taken up, nothing was lost.
+        let is_lost = self.server.is_lost() && self.spoke;
         match self.units.is_empty() {
             _ if self.unmatched || self.doubtful || self.cancels => None,
             // The client says when the copy ends.
-            _ if self.copy == Some(b'G') && !self.server.is_lost() => Some(false),
+            _ if self.copy == Some(b'G') && !is_lost => Some(false),
             true => Some(true),
-            false if self.units.iter().all(is_sure) && !self.server.is_lost() => Some(false),
+            false if self.units.iter().all(is_sure) && !is_lost => Some(false),
             false => None,
         }
     }

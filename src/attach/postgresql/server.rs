@@ -2,7 +2,7 @@
 
 use super::error::Refusal;
 use super::messages::{Message, Messages, are_messages, whole};
-use super::unit::Unit;
+use super::unit::{Unit, Units};
 use super::waits::Waits;
 use super::{Phase, Postgresql};
 use crate::attach::facts::name;
@@ -53,13 +53,19 @@ impl Postgresql {
         if piece == Piece::Data(&[]) {
             return;
         }
-        let is_first = !core::mem::replace(&mut self.spoke, true);
-        if is_first && self.session.began && piece == Piece::Missing(0) {
-            // What comes is the first that it says, wherever its direction was taken up.
+        if piece == Piece::Missing(0) && !self.spoke {
+            // Wherever its direction is taken up, what comes after a startup message is the first that it says.
+            if !self.session.began {
+                self.server.lose();
+            }
             return;
         }
+        let is_first = !core::mem::replace(&mut self.spoke, true);
         self.heard = true;
         let mut messages = core::mem::take(&mut self.server);
+        if is_first && messages.is_lost() {
+            self.server_lost();
+        }
         let was_lost = messages.is_lost();
         match piece {
             Piece::Missing(octets) => {
@@ -288,15 +294,27 @@ impl Postgresql {
         (self.unmatched, self.doubtful) = (false, false);
     }
 
+    /// Takes the unit that is answered. It may be the first of several that were not seen; at the end of a segment, what
+    /// was not seen was answered up to here, in however many parts that showed.
+    fn answered_unit(&mut self, last: bool) -> Option<Unit> {
+        let is_unsure = |units: &mut Units| units.front().is_some_and(|unit| unit.unsure);
+        if is_unsure(&mut self.units) && !last {
+            return None;
+        }
+        let mut unit = self.units.pop();
+        while unit.as_ref().is_some_and(|unit| unit.unsure) && is_unsure(&mut self.units) {
+            unit = self.units.pop();
+        }
+        unit
+    }
+
     fn ready(&mut self, status: u8, last: bool) {
         self.confirmed = Some(true);
         self.session.ready = true;
         if self.phase == Phase::Startup {
             self.phase = Phase::Messages;
         }
-        let is_unsure = self.units.front().is_some_and(|unit| unit.unsure);
-        // It may be the answer to the first of several that were not seen.
-        let unit = if is_unsure && !last { None } else { self.units.pop() };
+        let unit = self.answered_unit(last);
         self.doubtful = unit.as_ref().is_some_and(|unit| unit.merged);
         self.settled = unit.as_ref().is_none_or(|unit| unit.leaves(status != b'I'));
         let failed = unit.as_ref().is_some_and(|unit| unit.failed);

@@ -2,6 +2,7 @@
 
 use super::asked::Asked;
 use super::reader::{Element, are_values, is_kind};
+use super::silence::Replies;
 use super::{Reader, Redis};
 use crate::attach::facts::name;
 use crate::attach::sql::message::without_values;
@@ -92,9 +93,8 @@ impl Refusal {
 
     /// Returns whether the server closes after it.
     pub fn ends(&self) -> bool {
-        ["max number of clients", "Protocol error"]
-            .iter()
-            .any(|said| self.message.starts_with(said))
+        let is_said = |said: &&str| self.message.starts_with(said);
+        &*self.code == "DENIED" || ["max number of clients", "Protocol error"].iter().any(is_said)
     }
 
     /// A script's words can be anything.
@@ -280,13 +280,22 @@ impl Redis {
         }
         self.error = is_error.then(|| {
             let error = Refusal::read(text);
-            let unsolicited = !was_asked && !self.unmatched || error.ends();
+            // Of whom nobody has heard a word, the words may not have been seen.
+            let is_unasked = !was_asked && !self.unmatched && self.last.is_some();
+            let unsolicited = is_unasked || error.ends();
             Box::new(Refusal { unsolicited, ..error })
         });
         self.session.was_let_in |= !is_error;
+        if self.replies == Replies::Unheard && self.last.is_some() {
+            self.replies = Replies::On;
+        }
         let is_queued = kind == b'+' && text == b"QUEUED";
         self.open = self.state_after(is_queued, is_error, text, asked.as_ref());
         self.agreed(asked.as_ref(), is_queued, is_error);
+        if self.unmatched && text == b"RESET" {
+            // It may answer that: then nothing is subscribed to.
+            (self.subscribed, self.monitors) = (None, false);
+        }
         if is_queued {
             self.log.is_queued(self.last.as_ref());
         } else if let Some(asked) = asked.filter(|_| !is_error) {

@@ -208,6 +208,9 @@ impl Redis {
         self.waiting.clear();
         (self.unmatched, self.last, self.open) = (true, None, None);
         self.monitors = false;
+        if truncates && self.replies.are_known() {
+            self.replies = Replies::Unheard;
+        }
         self.log.forget();
         self.session.forget();
     }
@@ -259,7 +262,8 @@ impl Redis {
         if self.last.is_some() && (!self.waiting.is_empty() || !self.heard) {
             self.pipelines = true;
         }
-        if self.unmatched && !self.pipelines && !self.server.is_lost() {
+        let is_heard = !self.server.is_lost() && self.replies != Replies::Unheard;
+        if self.unmatched && !self.pipelines && is_heard {
             // Whoever waits for each answer has had all of them.
             (self.unmatched, self.waiting) = (false, Default::default());
         }
@@ -285,11 +289,20 @@ impl Redis {
         match () {
             () if is_silent => self.unanswered(&asked),
             () if !self.unmatched => self.waiting.push_back(asked),
-            () if asked.changes_session() => self.session.forget(),
-            () => {}
+            () => self.untold(&asked),
         }
         self.heard = false;
         self.remember(at, effect);
+    }
+
+    /// Takes a command whose answer will not be told from others.
+    fn untold(&mut self, asked: &Asked) {
+        if asked.changes_session() {
+            self.session.forget();
+        }
+        if asked.ends_or_begins() {
+            self.open = None;
+        }
     }
 
     /// Takes a command on which the server is silent: nobody knows what it does with it.

@@ -30,6 +30,11 @@ impl Log {
         }
     }
 
+    /// Neither EXEC nor DISCARD was sent behind MULTI.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub fn ended(&mut self) {
         self.is_open = false;
     }

@@ -217,7 +217,7 @@ impl Redis {
 
     fn answered(&self) -> Option<bool> {
         match () {
-            () if self.done || self.replies == Replies::Unknown => None,
+            () if self.done || !self.replies.are_known() => None,
             () if !self.unmatched => Some(self.waiting.is_empty() && self.server.is_between()),
             () if !self.heard && !self.client.is_lost() => Some(false),
             () => None,
@@ -246,12 +246,14 @@ impl Redis {
             return Some("MONITOR");
         }
         let (_, last) = self.last.as_ref()?;
-        let is_open = self.answered() == Some(false) && self.in_transaction() != Some(true);
+        // Within a transaction, it will ask for them.
+        let is_queued = self.log.is_open() || self.in_transaction() == Some(true);
+        let is_open = self.answered() == Some(false) && !is_queued;
         match last.effect() {
             command::Effect::Subscribe | command::Effect::Blocks if is_open => last.waits_by(),
             // The server says so, which was not seen.
             command::Effect::Subscribe if self.subscribed.is_none() && self.error.is_none() => {
-                last.waits_by().filter(|_| self.in_transaction() != Some(true))
+                last.waits_by().filter(|_| !is_queued)
             }
             command::Effect::Streams if is_open || self.done => last.waits_by(),
             _ => None,

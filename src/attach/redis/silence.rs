@@ -12,6 +12,8 @@ pub enum Replies {
     Off,
     /// The word was not seen, or it waits for EXEC.
     Unknown,
+    /// There may have been a word that was not seen: the next answer tells.
+    Unheard,
 }
 
 impl Replies {
@@ -24,6 +26,10 @@ impl Replies {
             () if is("OFF") => Replies::Off,
             () => Replies::Unknown,
         }
+    }
+
+    pub fn are_known(self) -> bool {
+        !matches!(self, Replies::Unknown | Replies::Unheard)
     }
 
     /// Takes the next command, which asks for this or for nothing of the kind; tells whether the server is silent on it.
