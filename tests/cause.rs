@@ -794,6 +794,34 @@ fn what_is_asked_after_the_fin_was_not_open_at_it() {
     assert_eq!(cause(&left), "quit-unclosed");
 }
 
+/// Where no packet of the server was captured before its FIN, the numbers tell whether it had answered.
+#[test]
+fn what_was_answered_unseen_was_not_open_at_the_fin() {
+    let get = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for (is_answered, is_late, told) in [
+        (true, false, "unknown"),
+        (true, true, "unknown"),
+        (false, false, "unanswered"),
+        (false, true, "unanswered"),
+    ] {
+        let mut talk = Talk::with(80).say(CLIENT, get);
+        if is_answered {
+            talk = talk.say(SERVER, ok);
+            talk.records.pop();
+            talk.send(CLIENT, ACK, b"");
+        }
+        talk.records.drain(..3);
+        talk = talk.wait(5).closed_by_server().wait(2);
+        if is_late {
+            talk.send(CLIENT, ACK, get);
+            talk.send(SERVER, ACK, b"");
+        }
+        let flow = &talk.report(&[])[0];
+        assert_eq!(cause(flow), told, "{is_answered} {is_late}: {flow}");
+    }
+}
+
 #[test]
 fn a_host_that_is_gone() {
     let closed = || {
