@@ -22,6 +22,7 @@ use super::{Exit, colored, complain, open, place};
 use crate::capture::filter::Filter;
 use crate::capture::live::ring::Ring;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
+use crate::capture::stop::Stop;
 use crate::code::watch::Armed;
 use crate::confine;
 use crate::live::board::Board;
@@ -95,14 +96,8 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let listener = asked.metrics.map(listen).transpose()?;
     enter(&asked.netns).map_err(|error| error.to_string())?;
     let mut source = Source::open(&asked.wanted).map_err(|error| error.to_string())?;
-    let report = Arc::new(AtomicBool::new(false));
-    flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
     let manager = manager()?;
-    // A service reloads; a program whose terminal is gone ends, unless it was told to outlive it (nohup).
-    if !is_ignored(SIGHUP) {
-        let hung_up = if manager.is_some() { &report } else { &asked.wanted.stop };
-        flag::register(SIGHUP, Arc::clone(hung_up)).map_err(unhandled)?;
-    }
+    let report = heed_wishes(manager.is_some(), &stop)?;
     let interfaces = asked.wanted.interfaces.clone();
     let mut lookup = start_lookup(asked.user.as_deref(), asked.code)?;
     lookup.heed(&stop);
@@ -152,21 +147,39 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     drop(render);
     let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
     let mut exit = ended(result, reported.end());
-    if let Some(keeping) = &asked.write {
-        let (path, what) = match keeping {
-            Keeping::File(path) => (path, "kept in"),
-            Keeping::Ring(ring) => (&ring.path, "written to files of the series"),
-        };
-        let (packets, name) = (source.kept_packets(), printable(&path.to_string_lossy()));
-        let packets = count(packets, "packet");
-        if kept.is_some_and(|kept| kept.is_removed()) {
-            complain(&format!("-w: {name}: was removed meanwhile, and {packets} with it"));
-            exit = Exit::Failed;
-        } else {
-            complain(&format!("{packets} {what} {name}"));
-        }
+    if let Some(keeping) = &asked.write
+        && !tell_kept(keeping, kept.as_ref(), source.kept_packets())
+    {
+        exit = Exit::Failed;
     }
     Ok(exit)
+}
+
+/// Says what was kept and where; false where it is gone.
+fn tell_kept(keeping: &Keeping, kept: Option<&Written>, packets: u64) -> bool {
+    let (path, what) = match keeping {
+        Keeping::File(path) => (path, "kept in"),
+        Keeping::Ring(ring) => (&ring.path, "written to files of the series"),
+    };
+    let (name, packets) = (printable(&path.to_string_lossy()), count(packets, "packet"));
+    let is_removed = kept.is_some_and(Written::is_removed);
+    complain(&match is_removed {
+        true => format!("-w: {name}: was removed meanwhile, and {packets} with it"),
+        false => format!("{packets} {what} {name}"),
+    });
+    !is_removed
+}
+
+/// Heeds the signals of whoever wants a report meanwhile, or hangs up. Returns the wish for a report.
+fn heed_wishes(is_managed: bool, stop: &Stop) -> Result<Arc<AtomicBool>, String> {
+    let report = Arc::new(AtomicBool::new(false));
+    flag::register(SIGUSR1, Arc::clone(&report)).map_err(unhandled)?;
+    // A service reloads; a program whose terminal is gone ends, unless it was told to outlive it (nohup).
+    if !is_ignored(SIGHUP) {
+        let hung_up = if is_managed { &report } else { stop };
+        flag::register(SIGHUP, Arc::clone(hung_up)).map_err(unhandled)?;
+    }
+    Ok(report)
 }
 
 /// The service manager, if one has started this.
