@@ -306,20 +306,28 @@ impl Redis {
     /// Takes what an answer changes of all that the server tells of itself.
     fn agreed(&mut self, asked: Option<&Asked>, is_queued: bool, is_error: bool) {
         match asked {
+            Some(asked) if is_queued && asked.changes_session() => self.will_change = true,
             Some(Asked::Channels(_)) if is_queued => {
                 let last = self.last.as_ref().and_then(|(_, last)| last.waits_by());
                 self.will_subscribe_by = last.or(self.will_subscribe_by);
             }
             Some(Asked::Exec) if !is_error => {
+                if core::mem::take(&mut self.will_change) {
+                    // Perhaps: it may have been refused.
+                    self.session.forget();
+                }
                 if let Some(by) = self.will_subscribe_by.take() {
                     (self.subscribed, self.subscribed_by) = (Some(1), by);
                 }
             }
-            Some(Asked::Exec | Asked::Discard) => self.will_subscribe_by = None,
+            Some(Asked::Exec | Asked::Discard) => {
+                (self.will_subscribe_by, self.will_change) = (None, false);
+            }
             Some(Asked::Streams) if !is_error => self.done = true,
             Some(Asked::Monitor) if !is_error => self.monitors = true,
             Some(Asked::Reset) => {
                 (self.subscribed, self.will_subscribe_by, self.monitors) = (Some(0), None, false);
+                self.will_change = false;
             }
             _ => {}
         }

@@ -77,6 +77,8 @@ pub struct Redis {
     subscribed_by: &'static str,
     /// It will have subscribed with this when what is queued was done.
     will_subscribe_by: Option<&'static str>,
+    /// The session changes when what is queued is done.
+    will_change: bool,
     /// It is told what others ask.
     monitors: bool,
     error: Option<Box<Refusal>>,
@@ -125,6 +127,7 @@ impl Protocol for Redis {
             subscribed: Some(0),
             subscribed_by: "SUBSCRIBE",
             will_subscribe_by: None,
+            will_change: false,
             monitors: false,
             error: None,
             confirmed: None,

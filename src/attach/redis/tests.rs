@@ -51,6 +51,18 @@ fn a_transaction_is_open_until_exec_or_discard() {
     assert_eq!((facts.in_transaction, facts.answered), (None, Some(false)));
 }
 
+/// Another database is used from EXEC on, and not before it.
+#[test]
+fn what_is_queued_changes_nothing_yet() {
+    let queued = [("SELECT 5", "+OK\r\n"), ("MULTI", "+OK\r\n"), ("SELECT 6", "+QUEUED\r\n")];
+    let database = |more: &[(&str, &str)]| turns(&[&queued[..], more].concat()).database;
+    assert_eq!(database(&[]).as_deref(), Some("5"));
+    assert_eq!(database(&[("DISCARD", "+OK\r\n")]).as_deref(), Some("5"));
+    assert_eq!(database(&[("EXEC", "*1\r\n+OK\r\n")]), None);
+    let again = [("MULTI", "+OK\r\n"), ("GET k", "+QUEUED\r\n"), ("EXEC", "*1\r\n$-1\r\n")];
+    assert_eq!(database(&[&[("DISCARD", "+OK\r\n")][..], &again].concat()).as_deref(), Some("5"));
+}
+
 #[test]
 fn who_waits_for_messages() {
     let waits = |said: &[(&str, &str)]| turns(said).waits_by;
