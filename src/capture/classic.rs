@@ -185,8 +185,11 @@ impl Classic {
     }
 
     /// Returns why a record runs past the end of the file: no packet has more octets captured than it had, or than were to
-    /// be captured of any.
-    fn ends_within(&self, [_, _, captured, original]: [u32; 4]) -> Broken {
+    /// be captured of any, and no second has more parts than a second.
+    fn ends_within(&self, [_, fraction, captured, original]: [u32; 4]) -> Broken {
+        if u64::from(fraction) * self.unit >= 1_000_000_000 {
+            return Broken::Corrupt(format!("a packet's time has {fraction} parts of a second"));
+        }
         match captured > original || captured > self.snap_len {
             true => Broken::Corrupt(format!("a packet of {original} bytes claims {captured}")),
             false => Broken::CutOff,

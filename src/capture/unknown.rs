@@ -32,6 +32,10 @@ const CONVERTED: &[(&[u8], &str)] = &[
 const PACKED: &[(&[u8], &str)] = &[
     (b"BZh", "it is compressed: bunzip2 -c FILE | closewait -"),
     (&[0xfd, b'7', b'z', b'X', b'Z'], "it is compressed: xz -dc FILE | closewait -"),
+    (&[0x5d, 0x00, 0x00], "it is compressed: xz -dc FILE | closewait -"),
+    (&[0x1f, 0x9d], "it is compressed: gzip -dc FILE | closewait -"),
+    (b"LZIP", "it is compressed: lzip -dc FILE | closewait -"),
+    (b"\xff\x06\x00\x00sNaPpY", "it is compressed: snzip -dc FILE | closewait -"),
     (&[0x04, 0x22, 0x4d, 0x18], "it is compressed: lz4 -dc FILE | closewait -"),
     (b"PK\x03\x04", "it is a zip archive: unzip -p FILE | closewait -"),
     (b"7z\xbc\xaf\x27\x1c", "it is an archive: 7z x -so FILE | closewait -"),
@@ -65,6 +69,13 @@ pub fn looks_like(buffer: &mut Buffer) -> Trouble {
         let hint = "it is a trace of Windows (.etl): etl2pcapng FILE OUT.pcapng, or pktmon etl2pcap FILE -o OUT.pcapng, on Windows";
         return Trouble::NotReadable(hint.into());
     }
+    if let Some(at) = capture_behind_text(start) {
+        let hint = format!(
+            "a capture begins behind what its writer said: tail -c +{} FILE | closewait -, and next time 2>/dev/null",
+            at + 1
+        );
+        return Trouble::NotReadable(hint);
+    }
     let hint = match text {
         true if is_own_report(start) => {
             "it is a report of closewait in JSON lines, not packets: name the capture that it is of (closewait diff holds two reports against each other)"
@@ -96,6 +107,17 @@ fn lists_sockets(start: &[u8]) -> bool {
         ["CLOSE-WAIT", "CLOSE_WAIT", "CloseWait", "ESTAB", "Established", "LISTEN", "TIME_WAIT"];
     let header = ["local_address", "Recv-Q"];
     states.iter().chain(&header).any(|word| text.contains(word))
+}
+
+/// The place of a capture behind lines of text: what tcpdump says of itself, where both went to one file.
+fn capture_behind_text(start: &[u8]) -> Option<usize> {
+    let text = start.iter().position(|b| !matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~'))?;
+    // The first octet of a capture of this order is a letter.
+    let places = text.saturating_sub(3)..=text;
+    places.into_iter().find(|at| {
+        let begins = start[*at..].first_chunk().is_some_and(|mark| super::classic::is_magic(*mark));
+        begins && start[..*at].ends_with(b"\n")
+    })
 }
 
 /// A buffer of Windows' event tracing: its size, how much of it is used, and a header event.

@@ -119,19 +119,21 @@ impl Columns {
         (known >= 3 && columns.has(Role::Source)).then_some(columns)
     }
 
-    /// By what stands in a packet of TCP: the ends are two cells before the protocol's, and all that
-    /// may be a time stands before them.
+    /// By what stands in a packet of TCP: the ends are addresses, or the two cells before the protocol's, and
+    /// all that may be a time stands before them.
     pub fn of_row(cells: &[String]) -> Option<Columns> {
         let at = cells.iter().position(|cell| info(&arrows(cell)).is_some())?;
         let protocol = cells[..at].iter().rposition(|cell| cell.trim() == "TCP");
-        let is_address = |cell: &String| cell.trim().parse::<IpAddr>().is_ok();
-        let pair = cells[..at].windows(2).rposition(|pair| pair.iter().all(is_address));
-        let source = pair.or_else(|| protocol.and_then(|at| at.checked_sub(2)))?;
+        let before_protocol = || {
+            let source = protocol.and_then(|at| at.checked_sub(2))?;
+            Some((source, source + 1))
+        };
+        let (source, destination) = addresses(&cells[..at]).or_else(before_protocol)?;
         let mut columns = vec![None; cells.len()];
         columns[at] = Some(Role::Info);
         columns[source] = Some(Role::Source);
-        columns[source + 1] = Some(Role::Destination);
-        if let Some(protocol) = protocol.filter(|protocol| *protocol > source + 1) {
+        columns[destination] = Some(Role::Destination);
+        if let Some(protocol) = protocol.filter(|protocol| *protocol > destination) {
             columns[protocol] = Some(Role::Protocol);
             let len = cells[protocol + 1..at].iter().position(|cell| is_number(cell));
             if let Some(len) = len {
@@ -144,6 +146,18 @@ impl Columns {
             }
         }
         Some(Columns(columns))
+    }
+
+    /// With times in a column of another name, which every row shows.
+    pub fn with_times<'a>(mut self, rows: impl Iterator<Item = &'a [String]> + Clone) -> Columns {
+        let is_time = |cell: &String| cell.contains(['.', ':']) && Stamp::cell(cell).is_some();
+        for at in 0..self.0.len() {
+            let mut cells = rows.clone().filter_map(|row| row.get(at)).peekable();
+            if self.0[at].is_none() && cells.peek().is_some() && cells.all(is_time) {
+                self.0[at] = Some(Role::Time);
+            }
+        }
+        self
     }
 
     /// Cells of a line without quotes, of which the last one, Info, may hold the delimiter: `[FIN, ACK]`.
@@ -180,7 +194,9 @@ impl Columns {
     /// there.
     pub fn lacks(&self) -> Option<&'static str> {
         if self.has(Role::Info) {
-            return (!self.has(Role::Destination)).then_some("the column Destination");
+            let needed =
+                [(Role::Destination, "the column Destination"), (Role::Time, "the column Time")];
+            return needed.into_iter().find(|(role, _)| !self.has(*role)).map(|(_, name)| name);
         }
         self.lacks_field()
     }
@@ -221,6 +237,16 @@ impl Columns {
         let first = missing.peek().map(|(_, name)| *name);
         if missing.count() == flags.len() { Some("tcp.flags") } else { first }
     }
+}
+
+/// The last two cells that are addresses, side by side or with a port between them.
+fn addresses(cells: &[String]) -> Option<(usize, usize)> {
+    let is_address = |at: usize| cells[at].trim().parse::<IpAddr>().is_ok();
+    let all: Vec<usize> = (0..cells.len()).filter(|at| is_address(*at)).collect();
+    let is_pair =
+        |from: usize, to: usize| to == from + 1 || to == from + 2 && is_number(&cells[from + 1]);
+    let pair = all.windows(2).rfind(|pair| is_pair(pair[0], pair[1]))?;
+    Some((pair[0], pair[1]))
 }
 
 /// Tells whether there are digits, and nothing else.

@@ -13,7 +13,7 @@ use crate::capture::process::Process;
 use crate::tcp::segment::Way;
 
 /// Beginnings of the IP header that `-v` prints.
-pub const HEADERS: [&str; 4] = ["(tos 0x", "(flowlabel 0x", "(class 0x", "(hlim "];
+pub const HEADERS: [&str; 4] = ["(tos", "(flowlabel", "(class", "(hlim"];
 
 /// Time and way of a packet, as far as they are printed.
 pub fn front(text: &str) -> (Stamp, Option<Way>) {
@@ -107,9 +107,14 @@ fn stands_first(before: &[&str]) -> bool {
         && !before.iter().any(|word| word.contains('T'))
 }
 
-/// `tcpdump[912]:`, `kernel:`; not `on em0:` of pf, nor an end behind a `>`.
+/// Words of tcpdump's own behind its time, which `-e` prints of links without addresses.
+const OF_LINKS: [&str; 6] = ["ip", "ip6", "IP", "IP6", "Rx", "Tx"];
+
+/// `tcpdump[912]:`, `kernel:`; not `on em0:` of pf, `ip:` of a link, nor an end behind a `>`.
 fn is_label(word: &str, before: &str) -> bool {
-    let Some(name) = word.strip_suffix(':') else { return false };
+    let Some(name) = word.strip_suffix(':').filter(|name| !OF_LINKS.contains(name)) else {
+        return false;
+    };
     if name.ends_with(']') {
         return true;
     }
@@ -222,6 +227,10 @@ mod tests {
             "11:38:45.693382 02:42:ac:12:00:05 > 02:42:ac:12:00:03, ethertype IPv4 (0x0800), length 74:",
             "11:38:45.693382 IP6 (flowlabel 0x2a7b3, hlim 64, next-header TCP (6) payload length: 40)",
             "11:38:45.693382 IP 203.0.113.1 > 203.0.113.2: GREv0, length 84: IP",
+            "11:38:45.693382 ip: ",
+            "11:38:45.693382 IP: IP ",
+            "11:38:45.693382 ff 03 68 IP: (tos 0x0, ttl 64, id 0)",
+            "11:38:45.693382 Rx: VPI:8 VCI:100 LLC, dsap SNAP (0xaa) Individual, length 64: ",
         ] {
             assert_eq!(front(text).0, CLOCK, "{text}");
         }

@@ -44,7 +44,7 @@ pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
     let mut line = String::from_utf8_lossy(bytes.trim_ascii_end());
     // Nearly every line has none of these.
     let odd = |b: &u8| matches!(b, 0x1b | b'{' | b'&' | 0x80..);
-    if !line.as_bytes().iter().any(odd) {
+    if !line.as_bytes().iter().any(odd) && !ends_with_break(&line) {
         return line;
     }
     if line.contains('\u{1b}') {
@@ -55,7 +55,7 @@ pub fn printed(bytes: &[u8]) -> Cow<'_, str> {
     {
         line = Cow::Owned(message);
     }
-    if line.contains('&') && line.contains(';') {
+    if line.contains('&') && line.contains(';') || ends_with_break(&line) {
         line = Cow::Owned(without_markup(&line));
     }
     // JSON that is no log has names in it, as they are.
@@ -101,6 +101,14 @@ pub fn is_cut_off(line: &str) -> bool {
         || line.contains(" appears to have been cut short in the middle of a packet")
 }
 
+/// Breaks of lines on a web page.
+const LINE_BREAKS: [&str; 3] = ["<br>", "<br/>", "<br />"];
+
+/// Does a web page's line end here?
+fn ends_with_break(line: &str) -> bool {
+    line.ends_with('>') && LINE_BREAKS.iter().any(|mark| line.ends_with(mark))
+}
+
 /// A line of a web page's source: the characters that markup has names for, and no break at its end.
 fn without_markup(line: &str) -> String {
     const NAMED: [(&str, &str); 11] = [
@@ -117,7 +125,7 @@ fn without_markup(line: &str) -> String {
         ("&nbsp;", " "),
         ("&quot;", "\""),
     ];
-    let bare = ["<br>", "<br/>", "<br />"]
+    let bare = LINE_BREAKS
         .iter()
         .fold(line, |line, mark| line.trim_end().strip_suffix(mark).unwrap_or(line));
     NAMED.iter().fold(bare.to_owned(), |line, (name, character)| line.replace(name, character))
@@ -243,6 +251,7 @@ mod tests {
         for dressed in [
             "\u{1b}[32m22:13:20.213856\u{1b}[0m IP a.1 > b.2: Flags [S]\r\n".to_owned(),
             "22:13:20.213856 IP a.1 &gt; b.2: Flags [S]\n".to_owned(),
+            format!("{line}<br>\n"),
             "22:13:20.213856&nbsp;IP a.1 &#62; b.2: Flags [S]<br>\n".to_owned(),
             format!("{}\n", serde_json::json!({"log": format!("{line}\n"), "stream": "stdout"})),
             format!("{}\n", serde_json::json!({"MESSAGE": line, "_PID": "912"})),

@@ -8,8 +8,8 @@
 //!   others
 //! * [`tcpdump`]: lines of tcpdump; [`front`] and [`fields`] are what stands before and behind the ends
 //! * [`fortigate`]: lines of FortiGate's sniffer
-//! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`columns`] and [`info`] are what
-//!   they consist of, [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
+//! * [`wireshark`]: lines, tables and fields of Wireshark and tshark; [`row`] is one of them taken apart,
+//!   by its [`columns`] or [`words`] and its [`info`]; [`folded`] puts lines together, and [`streams`] gives packets of other protocols their connection
 //! * [`sums`]: checksums that are printed
 //! * [`ends`]: addresses and ports, or their names
 //! * [`stamp`], `clock`: times
@@ -34,6 +34,7 @@ pub mod info;
 pub mod lines;
 pub mod numbers;
 pub mod printed;
+pub mod row;
 pub mod signs;
 pub mod stamp;
 pub mod streams;
@@ -42,6 +43,7 @@ pub mod tcpdump;
 pub mod turned;
 pub mod twins;
 pub mod wireshark;
+pub mod words;
 
 use std::collections::VecDeque;
 use std::io;

@@ -84,6 +84,25 @@ impl Stamp {
         Some(Stamp::Clock { nanos: seconds.checked_mul(SECOND_NS)?.checked_add(nanos)?, digits })
     }
 
+    /// Seconds with their hours and minutes: `1h 56m 40.000000s`, and how many words these are.
+    pub fn spoken(words: &[&str]) -> Option<(Stamp, usize)> {
+        let mut before = 0;
+        for (at, word) in words.iter().enumerate().take(3) {
+            if let Some(Stamp::Clock { nanos, digits }) =
+                word.strip_suffix('s').and_then(Stamp::seconds)
+            {
+                let nanos = nanos.checked_add(before * SECOND_NS)?;
+                return Some((Stamp::Clock { nanos, digits }, at + 1));
+            }
+            let part = |unit, seconds: i64| {
+                let number: u32 = word.strip_suffix(unit)?.parse().ok()?;
+                Some(i64::from(number) * seconds)
+            };
+            before += part('h', 3_600).or_else(|| part('m', 60))?;
+        }
+        None
+    }
+
     /// A day, and a time of it: `2018-03-12 11:38:15.679863`, with `/` in old versions; or with its zone:
     /// `11:38:15.679863Z`.
     pub fn dated(date: &str, clock: &str) -> Option<Stamp> {
@@ -123,6 +142,12 @@ impl Stamp {
             .or_else(|| Stamp::since_1970(text))
             .or_else(|| Stamp::seconds(text))
             .or_else(|| Stamp::spelled(text))
+            .or_else(|| Stamp::spoken_alone(text))
+    }
+
+    fn spoken_alone(text: &str) -> Option<Stamp> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Stamp::spoken(&words).filter(|(_, taken)| *taken == words.len()).map(|(stamp, _)| stamp)
     }
 
     /// `Nov 14, 2023 22:13:20.213856000 UTC`: how `frame.time` is shown.

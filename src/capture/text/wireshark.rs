@@ -2,18 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use super::clock::Style;
-use super::columns::{Columns, DELIMITERS, Role, arrows, cells, is_number};
+use super::columns::{Columns, DELIMITERS, Role, arrows, cells};
 use super::ends::Ends;
 use super::folded::{self, Folded, Whole};
-use super::info::{Info, flags_cell, info, looks_like_info};
+use super::info::{flags_cell, info, looks_like_info};
 use super::lines::{printed, without_emphasis};
 use super::printed::{Item, Printed};
+use super::row::{Packet, Row, is_part_of_message};
 use super::signs::shows_flags;
 use super::stamp::Stamp;
 use super::streams::{Hidden, Shown, Streams};
+use super::words::Words;
 use crate::tcp::segment::{Flags, Scale};
 
 /// Reads lines of one form.
@@ -33,11 +34,8 @@ pub struct Wireshark {
 /// The way a line is taken apart.
 #[derive(Clone, Debug)]
 enum Layout {
-    /// Words: `7 0.086544 192.0.2.5 → 198.51.100.3 TCP 65 …`. Without the arrow, the source is always
-    /// the same word.
-    Words {
-        source: Option<usize>,
-    },
+    /// Without marks between the columns.
+    Words(Words),
     Table {
         delimiter: u8,
         columns: Columns,
@@ -52,37 +50,6 @@ pub enum Found {
     Lacking(String),
     /// No table of packets.
     Nothing,
-}
-
-/// One line, taken apart.
-#[derive(Default)]
-struct Row<'a> {
-    times: Vec<Stamp>,
-    from: &'a str,
-    to: &'a str,
-    protocol: &'a str,
-    frame_len: Option<u32>,
-    /// The packet, as far as it is TCP to Wireshark.
-    packet: Packet<'a>,
-}
-
-#[derive(Default)]
-enum Packet<'a> {
-    Tcp {
-        ports: [&'a str; 2],
-        flags: Flags,
-        seq: u32,
-        ack: Option<u32>,
-        len: u32,
-        shut: bool,
-        raw: bool,
-        again: bool,
-        reused: bool,
-    },
-    /// It should be, but cannot be read.
-    Unread,
-    #[default]
-    Other,
 }
 
 /// Lines that are searched for the names of columns.
@@ -108,7 +75,7 @@ impl Wireshark {
         }
         let (time, style) = which_time(&times);
         // What stands in cells has its own ends.
-        let is_folded = is_folded && matches!(layout, Layout::Words { .. });
+        let is_folded = is_folded && matches!(layout, Layout::Words(_));
         let folded = is_folded.then(Folded::default);
         Found::Packets(Box::new(Wireshark {
             layout,
@@ -266,29 +233,41 @@ fn layout(lines: &[String]) -> Option<Layout> {
             if line.as_bytes().contains(&delimiter)
                 && let Some(columns) = Columns::named(&cells(line, delimiter))
             {
-                return Some(Layout::Table { delimiter, columns });
+                return Some(Layout::Table {
+                    delimiter,
+                    columns: timed(columns, lines, delimiter),
+                });
             }
         }
     }
     for line in lines.iter().filter(|line| info(line).is_some()) {
         for delimiter in DELIMITERS {
-            if line.bytes().filter(|b| *b == delimiter).count() >= 4
-                && let Some(columns) = Columns::of_row(&cells(line, delimiter))
+            if line.bytes().filter(|b| *b == delimiter).count() >= 3
+                && let Some(columns) = Columns::of_row(&cells(line, delimiter)).filter(has_time)
             {
                 return Some(Layout::Table { delimiter, columns });
             }
         }
         let info = info(line)?;
-        let words: Vec<&str> = line[..info.at].split_whitespace().collect();
-        if words.contains(&"->") {
-            return Some(Layout::Words { source: None });
-        }
-        let protocol = words.iter().rposition(|word| *word == "TCP");
-        if let Some(source) = protocol.and_then(|at| at.checked_sub(2)) {
-            return Some(Layout::Words { source: Some(source) });
+        if let Some(words) = Words::of(&line[..info.at], lines) {
+            return Some(Layout::Words(words));
         }
     }
     None
+}
+
+fn has_time(columns: &Columns) -> bool {
+    columns.has(Role::Time)
+}
+
+/// The columns, with that of the times, whatever its name is.
+fn timed(columns: Columns, lines: &[String], delimiter: u8) -> Columns {
+    if columns.has(Role::Time) {
+        return columns;
+    }
+    let packets = lines.iter().filter(|line| info(line).is_some());
+    let rows: Vec<Vec<String>> = packets.map(|line| columns.of(line, delimiter)).collect();
+    columns.with_times(rows.iter().map(Vec::as_slice))
 }
 
 /// The lines of a text that was folded.
@@ -302,7 +281,7 @@ fn unfolded(lines: &[String]) -> Vec<String> {
         });
     }
     whole.extend(folded.end());
-    let words = Layout::Words { source: None };
+    let words = Layout::Words(Words::default());
     whole.iter().map(|whole| words.better(whole).to_owned()).collect()
 }
 
@@ -318,89 +297,17 @@ impl Layout {
 
     fn cells(&self, line: &str) -> Vec<String> {
         match self {
-            Layout::Words { .. } => Vec::new(),
+            Layout::Words(_) => Vec::new(),
             Layout::Table { delimiter, columns } => columns.of(line, *delimiter),
         }
     }
 
     fn row<'a>(&self, line: &'a str, cells: &'a [String]) -> Option<Row<'a>> {
         match self {
-            Layout::Words { source } => words_row(line, *source),
+            Layout::Words(words) => words.row(line),
             Layout::Table { columns, .. } => table_row(columns, cells),
         }
     }
-}
-
-impl<'a> From<Info<'a>> for Packet<'a> {
-    fn from(info: Info<'a>) -> Packet<'a> {
-        let Info { ports, flags, seq, ack, len, shut, again, reused, .. } = info;
-        Packet::Tcp { ports, flags, seq, ack, len, shut, raw: false, again, reused }
-    }
-}
-
-fn words_row(line: &str, source: Option<usize>) -> Option<Row<'_>> {
-    let info = info(line);
-    let front = info.as_ref().map_or(line, |info| &line[..info.at]);
-    let words: Vec<&str> = front.split_whitespace().collect();
-    let arrow = words.iter().position(|word| *word == "->");
-    let (from, to) = match (arrow, source) {
-        (Some(arrow), _) => (arrow.checked_sub(1)?, arrow + 1),
-        (None, Some(source)) => (source, source + 1),
-        (None, None) => return None,
-    };
-    let times = times_in(&words[..from.min(words.len())]);
-    if times.is_empty() {
-        return None;
-    }
-    let protocol_at = to + 1;
-    let protocol = words.get(protocol_at)?;
-    let [from, to] = [*words.get(from)?, *words.get(to)?];
-    let is_clear = match &info {
-        // With an arrow, there may be no protocol. A name with a blank: where it ends is not known.
-        Some(_) if arrow.is_some() => {
-            is_end(to) && (*protocol == "TCP" || !words[protocol_at..].contains(&"TCP"))
-        }
-        // Without, a word more or less moves all others.
-        Some(_) => protocol.ends_with("TCP") && is_end(from) && is_end(to),
-        None => from.parse::<IpAddr>().is_err() || is_end(to) && !is_number(protocol),
-    };
-    let is_part = is_part_of_message(line);
-    Some(Row {
-        times,
-        from,
-        to,
-        protocol,
-        frame_len: words.get(protocol_at + 1).and_then(|len| len.parse().ok()),
-        packet: match info {
-            _ if !is_clear => Packet::Unread,
-            Some(info) => info.into(),
-            None if *protocol == "TCP" && !is_part || looks_like_info(line) => Packet::Unread,
-            None => Packet::Other,
-        },
-    })
-}
-
-/// No column's number, mark or protocol in the place of an end.
-fn is_end(word: &str) -> bool {
-    !is_number(word) && !matches!(word, ">" | "TCP")
-}
-
-/// Is it a segment of TCP that is shown as the message which it is a part of, without its own numbers?
-fn is_part_of_message(line: &str) -> bool {
-    !line.contains("Seq=")
-        && (line.contains("of a reassembled PDU]") || line.contains("[TCP PDU reassembled in "))
-}
-
-/// All times among the words; a date takes two of them.
-fn times_in(words: &[&str]) -> Vec<Stamp> {
-    let mut times = Vec::new();
-    let mut at = 0;
-    while let Some(word) = words.get(at) {
-        let dated = words.get(at + 1).and_then(|clock| Stamp::dated(word, clock));
-        times.extend(dated.or_else(|| Stamp::cell(word)));
-        at += if dated.is_some() { 2 } else { 1 };
-    }
-    times
 }
 
 fn table_row<'a>(columns: &Columns, cells: &'a [String]) -> Option<Row<'a>> {
