@@ -8,7 +8,8 @@ use common::{Scratch, closewait, text};
 
 fn leak() -> Vec<u8> {
     let path = common::project("fixtures/scenarios/leak.scn");
-    let mut records = Scenario::read(&path).expect("a scenario").records().repeat(20);
+    let mut records = Scenario::read(&path).expect("a scenario").records();
+    records = std::iter::repeat_n(records, 20).flatten().collect();
     records.iter_mut().for_each(|record| record.nanos = 1_700_000_000_800_000_000);
     MICROSECONDS.write(1, &records)
 }
