@@ -50,7 +50,8 @@ impl Words {
         if times.is_empty() {
             return None;
         }
-        let protocol_at = self.protocol_at(&words, from.max(to));
+        let has_ports = self.source.is_none() && !by_arrow;
+        let protocol_at = behind(&words, from.max(to), has_ports);
         // There may be no protocol, where the ends are known without it.
         let is_known = by_arrow || self.source.is_none();
         let none = info.as_ref().filter(|_| is_known && !by_arrow).map(|_| "");
@@ -93,13 +94,12 @@ impl Words {
         let (from, to) = if self.turned && !by_arrow { (to, from) } else { (from, to) };
         Some(Placed { words, from, to, by_arrow })
     }
+}
 
-    /// Right behind the ends, or behind columns of ports.
-    fn protocol_at(&self, words: &[&str], end: usize) -> usize {
-        let behind = words.iter().skip(end + 1);
-        let ports = behind.take_while(|word| self.source.is_none() && is_number(word)).count();
-        end + 1 + ports
-    }
+/// Returns the place right behind the ends, or behind columns of ports.
+fn behind(words: &[&str], end: usize, has_ports: bool) -> usize {
+    let numbers = words.iter().skip(end + 1).take_while(|word| has_ports && is_number(word));
+    end + 1 + numbers.count()
 }
 
 /// The first two addresses, which stand side by side, or with the port of the first between them.
