@@ -97,6 +97,8 @@ fn columns() -> Vec<(&'static str, String)> {
         ("osquery", table("+----+\n| pid | protocol | local_address | local_port | remote_address | remote_port | state |\n+----+\n", "| 4242 | 6 | 192.0.2.5 | PORT | 198.51.100.3 | 3306 | STATE |", UNIX)),
         ("CSV", table("proto,local,remote,state\n", "tcp,192.0.2.5:PORT,198.51.100.3:3306,STATE", UNIX)),
         ("tabs", table("Proto\tRecv-Q\tSend-Q\tLocal Address\tForeign Address\tState\n", "tcp\t1\t0\t192.0.2.5:PORT\t198.51.100.3:3306\tSTATE", UNIX)),
+        ("tabs of ss", table("State\tRecv-Q\tSend-Q\tLocal Address:Port\tPeer Address:Port\tProcess\n", "STATE\t1\t0\t192.0.2.5:PORT\t198.51.100.3:3306\tusers:((\"java\",pid=4242,fd=9))", ["CLOSE-WAIT", "ESTAB"])),
+        ("CSV of ss", table("State,Recv-Q,Send-Q,Local Address:Port,Peer Address:Port,Process\n", "STATE,1,0,192.0.2.5:PORT,198.51.100.3:3306,\"users:((\"\"java\"\",pid=4242,fd=9))\"", ["CLOSE-WAIT", "ESTAB"])),
         ("Get-NetTCPConnection", table(power_shell, "192.0.2.5     PORT     198.51.100.3   3306       STATE Internet       4242", MICROSOFT)),
         ("… | select", table("\nLocalPort RemoteAddress RemotePort     State OwningProcess\n--------- ------------- ----------     ----- -------------\n", "    PORT 198.51.100.3        3306 STATE          4242", MICROSOFT)),
         ("… | select, another order", table("\nState       LocalAddress LocalPort RemoteAddress RemotePort\n-----       ------------ --------- ------------- ----------\n", "STATE 192.0.2.5        PORT 198.51.100.3        3306", MICROSOFT)),
@@ -209,6 +211,20 @@ fn what_stands_around_lines_changes_nothing() {
             let quoted = each(&folded(&list, width), |_, line| format!("> {line}"));
             assert_read(&format!("{form}, folded at {width} and quoted"), &quoted);
         }
+    }
+}
+
+/// Wherever the line was folded, the name of its process among them.
+#[test]
+fn processes_are_known_of_folded_lines() {
+    for width in 60..=100 {
+        let list = folded(&ss(), width);
+        let saved = parse(&list).expect("a list");
+        let holders = saved.moments.iter().flat_map(|moment| &moment.sockets);
+        let fds: Vec<_> = holders
+            .map(|socket| Some((socket.holders.first()?.pid, socket.holders.first()?.fd)))
+            .collect();
+        assert_eq!(fds, [Some((4242, Some(9))); 3], "{width}:\n{list}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value};
 
-use super::{SavedLine, words};
+use super::{SavedLine, ss, words};
 use crate::owner::{Holder, Socket, endpoint};
 use crate::printable::printable;
 use crate::tcp::segment::Endpoint;
@@ -260,7 +260,14 @@ impl Table {
         }
         let named = self.roles.iter().zip(&cells);
         let record: Record = named.filter_map(|(role, cell)| Some(((*role)?, &**cell))).collect();
-        Some(socket(&record))
+        Some(match socket(&record) {
+            // ss's own column of processes, whose quotes CSV doubles.
+            SavedLine::Socket(socket) if socket.holders.is_empty() => {
+                let holders = ss::users(&line.replace("\"\"", "\""));
+                SavedLine::Socket(Socket { holders, ..socket })
+            }
+            other => other,
+        })
     }
 }
 

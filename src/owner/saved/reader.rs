@@ -144,12 +144,17 @@ impl Reader {
         } else if let Some(ended) = self.fields.take(number, line) {
             self.give_up();
             self.file(ended);
-        } else if !self.field(number, line) {
+        } else if self.is_within_users() || !self.field(number, line) {
             self.end_fields();
             let is_whole = |record: &str| matches!(self.look(record), SavedLine::Socket(_));
             let records = split::records(line, is_whole);
             records.into_iter().for_each(|record| self.record(number, record));
         }
+    }
+
+    /// Were the processes of the last line folded? `",pid=4242,fd=9))` is no field.
+    fn is_within_users(&self) -> bool {
+        self.pending.as_ref().is_some_and(|begun| begun.texts.iter().any(|text| ss::is_open(text)))
     }
 
     fn record(&mut self, number: usize, line: &str) {
