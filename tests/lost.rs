@@ -142,3 +142,31 @@ fn a_request_that_a_capture_begins_with_is_not_answered() {
     let flow = flow(postgresql(&[query]), &|at| at < HANDSHAKE + 2);
     assert_eq!(flow["postgresql"]["answered"], false, "{flow}");
 }
+
+/// Answers of a client that does not wait for them are to nobody knows what, once requests were lost.
+#[test]
+fn an_answer_in_a_pipeline_may_be_to_what_was_lost() {
+    let get = "GET / HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let ask = |talk: Talk, count: usize| talk.say(CLIENT, get.repeat(count).as_bytes());
+    let both = ask(Talk::with(80), 2).say(SERVER, ok).say(SERVER, ok);
+    let talk = ask(ask(both, 3).say(SERVER, ok), 1).say(SERVER, ok);
+    let flow = without(talk, &[3]);
+    assert_eq!(flow["http"]["answered"], Value::Null, "{flow}");
+    assert_eq!(flow["cause"], "unknown");
+}
+
+/// Nor is anything known of streams that the client opened with its first words, which were lost.
+#[test]
+fn streams_that_were_opened_in_what_was_lost_are_unknown() {
+    let settings: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    let head = |stream: u8| [b"\0\0\x03\x01\x05\0\0\0", &[stream][..], b"\x82\x86\x84"].concat();
+    let asked = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], settings, &head(1), &head(3)].concat();
+    let answered: &[u8] = b"\0\0\x01\x01\x05\0\0\0\x01\x89";
+    let talk = || turns(8080, &[&asked, &[settings, answered].concat()]);
+    assert_eq!(without(talk(), &[])["http"]["answered"], false);
+    let flow = without(talk(), &[0]);
+    assert_eq!(flow["http"]["answered"], Value::Null, "{flow}");
+    assert_eq!(flow["http"]["truncated"], true);
+    assert_eq!(flow["cause"], "unknown");
+}

@@ -181,10 +181,12 @@ impl Facts {
         self.late.unwrap_or(self.answered == Some(false))
     }
 
-    /// Returns whether the server may have owed an answer: what would tell was not seen.
+    /// Returns whether the server may have owed an answer: what would tell was not seen. Where there are transactions,
+    /// its last word was one.
     pub fn may_be_owed(&self) -> bool {
         let is_untold = self.answered.is_none() && !self.no_answer && self.late.is_none();
-        is_untold && self.truncated && self.last_command.is_some()
+        let is_unseen = self.truncated || !self.protocol.transactions;
+        is_untold && is_unseen && self.last_command.is_some()
     }
 
     /// Both ends were seen from their beginning on, and neither has said anything.

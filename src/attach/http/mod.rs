@@ -45,6 +45,8 @@ pub struct Http {
     waiting: VecDeque<Method>,
     /// Requests and answers are not matched.
     unmatched: bool,
+    /// The client sends more before it has its answers: after a loss, nobody can match them.
+    pipelines: bool,
     last: Option<Asked>,
     host: Kept,
     agent: Kept,
@@ -109,6 +111,7 @@ impl Protocol for Http {
             server: Heads::default(),
             waiting: VecDeque::new(),
             unmatched: false,
+            pipelines: false,
             last: None,
             host: Kept::default(),
             agent: Kept::default(),
@@ -334,7 +337,9 @@ impl Http {
     /// A server may say its settings first, and a capture begin anywhere.
     fn is_two(&mut self, from: Peer, was_heard: bool, data: &[u8]) -> bool {
         let two = match () {
-            () if from == Peer::Server && !was_heard && two::is_beginning(data) => Two::begin(0),
+            () if from == Peer::Server && !was_heard && two::is_beginning(data) => {
+                if self.truncated { Two::answering_what_was_lost() } else { Two::begin(0) }
+            }
             () if self.heads(from).is_lost() && two::are_frames(data) => Two::in_the_middle(),
             () => return false,
         };
@@ -361,7 +366,7 @@ impl Http {
     /// Begins anew: of all requests, the one that comes now is the only one that waits.
     fn begin_anew(&mut self) {
         self.waiting.clear();
-        self.unmatched = self.server.is_lost();
+        self.unmatched = self.server.is_lost() || self.pipelines;
         self.server.lose();
     }
 
@@ -385,6 +390,7 @@ impl Http {
             b"CONNECT" => Method::Connect,
             _ => Method::Other,
         };
+        self.pipelines |= !self.waiting.is_empty();
         if self.waiting.len() >= MAX_WAITING {
             self.unmatched = true;
         } else {

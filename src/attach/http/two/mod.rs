@@ -109,6 +109,13 @@ impl Two {
         two
     }
 
+    /// Begins with the server's first words, behind some of the client's that were not seen.
+    pub fn answering_what_was_lost() -> Two {
+        let mut two = Two::default();
+        two.lose(Peer::Client);
+        two
+    }
+
     /// Begins in the middle.
     pub fn in_the_middle() -> Two {
         let mut two = Two { preface: PREFACE.len(), ..Two::default() };
