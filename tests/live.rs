@@ -545,6 +545,35 @@ fn what_comes_in_by_another_interface_hides_no_finding() {
     assert_eq!((&leak["before_capture"], &leak["finding"]), (&false.into(), &true.into()));
 }
 
+/// Where nobody saw the end of what was told, it was held until the kernel knew of it no more, and not to the end.
+#[test]
+fn what_the_kernel_no_longer_has_is_not_held_on_in_the_history() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let unreset = format!("port {} and tcp[tcpflags] & tcp-rst == 0", server.port());
+    let words = ["live", "-i", "lo", "--format", "jsonl", "--min-hold", "300ms", "--", &unreset];
+    let mut watcher = Watcher::with(&words);
+    let (held, mut served) = server.accepted();
+    served.write_all(b"never read").expect("an open connection");
+    drop(served);
+    assert_eq!(watcher.line()["event"], "close-wait");
+    drop(held);
+    sleep(Duration::from_millis(400));
+    let (report, status) = watcher.stop();
+    let summary = report.last().expect("a summary");
+    assert_eq!((&summary["findings"], status), (&0.into(), Some(0)), "{report:?}");
+    let history = &summary["captures"][0]["history"];
+    let counts = history["states"]["CLOSE-WAIT"].as_array().expect("counts");
+    assert!(counts.contains(&1.into()) && counts.last() == Some(&0.into()), "{history}");
+    let [hold] = &history["longest_close_wait"].as_array().expect("holds")[..] else {
+        panic!("one: {history}")
+    };
+    let lasted = hold["lasted_s"].as_f64().expect("seconds");
+    assert!(hold["until"] != Value::Null && lasted > 0.3, "{hold}");
+}
+
 /// An expression may leave out every packet of a connection that it is about.
 #[test]
 fn what_an_expression_hides_is_known_to_the_kernel() {

@@ -457,8 +457,9 @@ impl Live {
         let mut sockets = self.ask(&snapshot.rows);
         self.go_on(session, sockets.as_mut(), session.point().facts().end());
         if let Some(sockets) = &sockets {
-            let (before, tally) = (session.plan.sockets.as_ref(), &mut snapshot.totals.tally);
-            heed(sockets, before, &mut snapshot.rows, tally, session.policy());
+            let (before, totals) = (session.plan.sockets.as_ref(), &mut snapshot.totals);
+            let held_until = |judged: &Judged| self.suspects.held_until(judged);
+            heed(sockets, before, &mut snapshot.rows, totals, session.policy(), held_until);
         }
         snapshot.totals.code_lost = self.code_lost;
         report(session, snapshot, sockets.as_ref())
@@ -472,8 +473,9 @@ impl Live {
         let mut now = last.list;
         self.go_on(session, now.as_mut(), until);
         if let Some(now) = &now {
-            let (before, tally) = (session.plan.sockets.as_ref(), &mut session.totals.tally);
-            heed(now, before, &mut session.kept, tally, &session.plan.policy);
+            let (before, totals) = (session.plan.sockets.as_ref(), &mut session.totals);
+            let held_until = |judged: &Judged| self.suspects.held_until(judged);
+            heed(now, before, &mut session.kept, totals, &session.plan.policy, held_until);
         }
         match now {
             Some(now) => {

@@ -42,6 +42,8 @@ pub struct Suspects {
     /// 4-tuples that may hold a half-closed flow, with their hashes.
     watched: HashMap<FlowKey, u64, RandomState>,
     known: BTreeMap<FlowId, Standing>,
+    /// The times at which the kernel had announced flows in CLOSE-WAIT no more.
+    gone: BTreeMap<FlowId, Time>,
     /// Labels and parties that the announced flows are counted under.
     counted: BTreeMap<FlowId, Counted>,
     /// Counts of announcements.
@@ -126,6 +128,7 @@ impl Suspects {
             may_ask: true,
             watched: HashMap::default(),
             known: BTreeMap::new(),
+            gone: BTreeMap::new(),
             counted: BTreeMap::new(),
             changes: Changes::default(),
             parties: Parties::default(),
@@ -224,6 +227,12 @@ impl Suspects {
         self.known.iter().filter(|(_, it)| is_denied(it)).map(|(id, _)| *id).collect()
     }
 
+    /// The time at which a flow that was announced was no longer held, if the kernel has it in CLOSE-WAIT no more.
+    pub fn held_until(&self, judged: &Judged) -> Option<Time> {
+        let gone = self.gone.get(&judged.id()).copied();
+        gone.or_else(|| self.is_announced(judged).then_some(judged.end))
+    }
+
     /// Returns the events since the last check, in the order of first packets. What was stuck `before` is told from that
     /// list.
     pub fn check(
@@ -268,6 +277,7 @@ impl Suspects {
         let mut events = self.ask_about(look);
         // Nor of these.
         self.counted.retain(|id, _| self.known.contains_key(id));
+        self.gone.retain(|id, _| self.known.contains_key(id));
         events.sort_by_key(|event| event.judged.id());
         events.iter_mut().for_each(|event| event.grown = self.grown(event));
         events
@@ -428,9 +438,13 @@ impl Suspects {
         let word = sockets.as_ref().and_then(|sockets| word(&judged, sockets));
         if word == Some(false) {
             self.known.insert(id, Standing::Denied { at });
+            if announced {
+                self.gone.insert(id, at);
+            }
             judged.judgement = judged.judgement.deny();
             return announced.then(|| self.end(judged));
         }
+        self.gone.remove(&id);
         self.known.insert(id, Standing::Announced { at, confirmed: word == Some(true) });
         if word == Some(true) {
             judged.judgement = judged.judgement.confirm();

@@ -4,8 +4,9 @@ use crate::code::trace::Sent;
 use crate::code::{Asked, Span};
 use crate::owner::lookup::Question;
 use crate::owner::{Holder, SocketList, Usage};
+use crate::place::Time;
 use crate::run::word::{Made, heard, is_of_before, socket_of};
-use crate::summary::{Judged, Tally};
+use crate::summary::{Judged, Totals};
 use crate::tcp::seq::Seq;
 use crate::tcp::side::Side;
 use crate::verdict::{Judgement, Policy, Verdict};
@@ -70,23 +71,36 @@ pub fn usage(judged: &Judged, sockets: &SocketList) -> Option<Usage> {
 }
 
 /// The kernel confirms findings at this host, or knows of a FIN that was not captured; and it has
-/// connections that ended by packets alone. What was stuck `before` is told from its own list.
+/// connections that ended by packets alone. What was stuck `before` is told from its own list. `held_until`: the time at
+/// which one that it had in CLOSE-WAIT no longer was.
 pub fn heed(
     sockets: &SocketList,
     before: Option<&SocketList>,
     rows: &mut [Judged],
-    tally: &mut Tally,
+    totals: &mut Totals,
     policy: &Policy,
+    held_until: impl Fn(&Judged) -> Option<Time>,
 ) {
     let is_told = |judged: &Judged| before.is_some_and(|before| is_of_before(judged, before));
     let rows = rows.iter_mut().filter(|judged| !is_told(judged));
-    rows.for_each(|judged| decide(judged, sockets, tally, policy));
+    for judged in rows {
+        if let Some(heard) = heard(judged, sockets, policy, Made::Now) {
+            decide(judged, heard, totals, held_until(judged));
+        }
+    }
 }
 
-fn decide(judged: &mut Judged, sockets: &SocketList, tally: &mut Tally, policy: &Policy) {
-    if let Some(heard) = heard(judged, sockets, policy, Made::Now) {
-        tally.uncount(&judged.judgement);
-        tally.count(&heard);
-        judged.judgement = heard;
+fn decide(judged: &mut Judged, heard: Judgement, totals: &mut Totals, held_until: Option<Time>) {
+    let mut history = totals.captures.last_mut().map(|capture| &mut capture.history);
+    let held_until = held_until.filter(|_| matches!(heard.verdict, Verdict::Unknown(_)));
+    totals.tally.uncount(&judged.judgement);
+    totals.tally.count(&heard);
+    if let Some(history) = &mut history {
+        history.uncount(judged);
+        held_until.into_iter().for_each(|at| history.count_until(judged, at));
+    }
+    judged.judgement = heard;
+    if let (Some(history), None) = (history, held_until) {
+        history.count(judged);
     }
 }

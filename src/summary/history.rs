@@ -160,6 +160,24 @@ impl History {
         }
     }
 
+    /// Counts the states of a connection, of which nobody saw the end, until a moment at which it was known to be over.
+    pub fn count_until(&mut self, judged: &Judged, at: Time) {
+        for side in sides(judged).into_iter().flatten() {
+            let life = ended(life(judged, side), State::Closed, at);
+            self.add_life(&life);
+            hold(judged, side, &life).into_iter().for_each(|hold| self.add_hold(hold));
+        }
+    }
+
+    /// Takes back what was counted of a connection, by the judgement that it had then.
+    pub fn uncount(&mut self, judged: &Judged) {
+        for side in sides(judged).into_iter().flatten() {
+            self.change(&life(judged, side), u32::saturating_sub);
+        }
+        let order = judged.flow.first.order();
+        self.longest.retain(|hold| hold.order != order);
+    }
+
     /// Counts states that are already told from the connection.
     pub fn add(&mut self, lived: &Lived) {
         for life in lived.lives.iter().flatten() {
@@ -170,21 +188,25 @@ impl History {
 
     /// Counts a socket by its states.
     pub fn add_life(&mut self, life: &Life) {
+        self.change(life, u32::saturating_add);
+    }
+
+    fn change(&mut self, life: &Life, by: fn(u32, u32) -> u32) {
         let mut before = None;
         for (at, state) in life.steps() {
             let Some(nanos) = at.nanos() else { return };
             let now = index(*state);
             let [began, ended] = [now, before].map(|state| state.map(|state| (state, nanos)));
-            self.note(began, 0);
-            self.note(ended, 1);
+            self.note(began, 0, by);
+            self.note(ended, 1, by);
             before = now;
         }
     }
 
-    fn note(&mut self, change: Option<(usize, i64)>, which: usize) {
+    fn note(&mut self, change: Option<(usize, i64)>, which: usize, by: fn(u32, u32) -> u32) {
         let Some((state, nanos)) = change else { return };
         if let Some(bin) = self.bin(nanos) {
-            bin[state][which] = bin[state][which].saturating_add(1);
+            bin[state][which] = by(bin[state][which], 1);
         }
     }
 
