@@ -44,6 +44,11 @@ pub fn size(header: &[u8; 7]) -> Option<Size> {
     can_be.then(|| Size { len: len + 1, keep, end: Some(END) })
 }
 
+/// Returns whether octets begin with a server's first method, `connection.start`.
+pub fn begins_with_start(data: &[u8]) -> bool {
+    matches!(data, [METHOD, 0, 0, _, _, _, _, 0, 10, 0, 10, ..])
+}
+
 /// Returns whether octets are nothing but frames, from the first to the last.
 pub fn are_frames(data: &[u8]) -> bool {
     let (mut frames, mut rest) = (Frames::default(), data);

@@ -1,6 +1,6 @@
 //! Methods of the server.
 
-use super::frames::{Frame, METHOD, are_frames, size};
+use super::frames::{Frame, METHOD, are_frames, begins_with_start, size};
 use super::method::{Arguments, Method};
 use super::{Amqp, Stage};
 use crate::attach::facts::name;
@@ -38,6 +38,10 @@ impl Amqp {
         if frames.is_lost() && are_frames(data) {
             self.confirmed = Some(true);
             frames.find();
+            if self.session.stage == Stage::Header && !begins_with_start(data) {
+                // The capture begins in the middle.
+                self.lose(true);
+            }
         }
         let was_lost = frames.is_lost();
         while let Some(frame) = frames.next(&mut data, size).map(Frame::from) {

@@ -127,6 +127,22 @@ fn a_name_may_have_been_cut_off() {
     }
 }
 
+/// Where a capture begins with a server's word, the login is over, and there may be more channels than those seen.
+#[test]
+fn a_server_that_is_heard_from_the_middle_on_refuses_no_login() {
+    let close = [&320u16.to_be_bytes()[..], &text("CONNECTION_FORCED"), b"\0\0\0\0"].concat();
+    let mut amqp = Amqp::begin(Opening { assumed: true, path: false });
+    let at = Time::from_nanos(1);
+    amqp.take(Client, at, Piece::Missing(0));
+    amqp.take(Server, at, Piece::Missing(0));
+    for octets in [method(2, 20, 11, b"\0\0\0\0"), method(0, 10, 50, &close)] {
+        amqp.take(Server, at, Piece::Data(&octets));
+    }
+    let facts = amqp.facts(false);
+    assert_eq!((facts.before_login, facts.remarks.len()), (None, 0), "{facts:?}");
+    assert!(facts.server_error.is_some_and(|error| error.unsolicited) && facts.truncated);
+}
+
 /// After a loss, what was refused is not the last answer once another one has come, nor is a consumer there that may
 /// have been cancelled.
 #[test]

@@ -244,6 +244,9 @@ impl Heads {
             }
             match self.state {
                 State::Head => {
+                    if !self.skip_empty_lines(data) {
+                        return Step::More;
+                    }
                     let Some(head) = self.up_to(data, end_of_head, MAX_HEAD) else {
                         let is_odd = self.kept.len() >= MAX_HEAD || !could_begin(&self.kept);
                         return if is_odd { Step::Odd } else { Step::More };
@@ -282,6 +285,15 @@ impl Heads {
                 State::ToTheEnd | State::Lost => return Step::More,
             }
         }
+    }
+
+    /// Skips empty lines before a head, which are none of it (RFC 9112, 2.2). Returns whether anything is left.
+    fn skip_empty_lines(&self, data: &mut &[u8]) -> bool {
+        if self.kept.is_empty() {
+            let lines = data.iter().take_while(|octet| b"\r\n".contains(octet)).count();
+            *data = data.get(lines..).unwrap_or_default();
+        }
+        !data.is_empty()
     }
 
     fn begin(&mut self, body: Body) {

@@ -37,6 +37,16 @@ fn what_was_asked_and_answered() {
     assert_eq!(shown.as_deref(), Some("GET /users/7?q=secret"));
 }
 
+/// Some end a body with a line's end more than they said.
+#[test]
+fn empty_lines_before_a_head_are_nothing() {
+    let said = [(Client, GET), (Server, OK), (Server, b"\n"), (Client, b"\r\n\r\n")];
+    let answered = |said: &[(Peer, &[u8])]| talk(said).facts(false).answered;
+    assert_eq!(answered(&said), Some(true));
+    assert_eq!(answered(&[&said[..], &[(Client, GET)]].concat()), Some(false));
+    assert_eq!(answered(&[&said[..], &[(Client, GET), (Server, OK)]].concat()), Some(true));
+}
+
 #[test]
 fn it_is_known_by_its_first_request() {
     let mut http = Http::begin(Opening::default());

@@ -491,6 +491,11 @@ fn it_waits_for_notifications_while_it_listens() {
         assert_eq!(waits_by(&said(listening(), sql, tag, "I")).is_some(), waits, "{sql}");
     }
     assert_eq!(waits_by(&listening().piece(Peer::Client, Piece::Missing(9))), None);
+    // A channel whose name was not seen may be the one that is left.
+    let unseen =
+        || Talk::logged_in().piece(Peer::Client, Piece::Missing(9)).server(&done("LISTEN", "I"));
+    assert_eq!(waits_by(&unseen()), Some("LISTEN"));
+    assert_eq!(waits_by(&said(unseen(), "UNLISTEN a", "UNLISTEN", "I")), None);
     // Asked for in a transaction, it holds when that is committed.
     for (sql, waits) in [("COMMIT", true), ("ROLLBACK", false)] {
         let talk = said(Talk::logged_in(), "BEGIN", "BEGIN", "T");

@@ -24,7 +24,8 @@ impl Waits {
         match tag {
             b"LISTEN\0" => self.listen(channel(text)),
             b"UNLISTEN\0" => match channel(text) {
-                Some(name) => self.soon.retain(|other| *other != name),
+                // One whose name was not seen may be this.
+                Some(name) => self.soon.retain(|other| *other != name && !other.is_empty()),
                 None => self.soon.clear(),
             },
             b"DISCARD ALL\0" => self.soon.clear(),
