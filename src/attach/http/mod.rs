@@ -326,7 +326,8 @@ impl Http {
         let method = self.waiting.front().copied().unwrap_or(Method::Other);
         let response = self.server.response(head, method == Method::Head)?;
         if response.upgrades {
-            let upgraded = self.last.take().map(Two::upgraded);
+            let by = [core::mem::take(&mut self.host), core::mem::take(&mut self.agent)];
+            let upgraded = self.last.take().map(|asked| Two::upgraded(asked, by));
             self.two = Some(Box::new(upgraded.unwrap_or_else(Two::in_the_middle)));
             return Some(Turn::Two);
         }

@@ -102,9 +102,10 @@ impl Two {
         Two { preface, ..Two::default() }
     }
 
-    /// Begins after an upgrade, which a request of the old version asked for: its answer is to come.
-    pub fn upgraded(asked: Asked) -> Two {
-        let mut two = Two::default();
+    /// Begins after an upgrade, which a request of the old version asked for, by this client to this host: its answer is
+    /// to come.
+    pub fn upgraded(asked: Asked, [host, agent]: [Kept; 2]) -> Two {
+        let mut two = Two { host, agent, ..Two::default() };
         two.streams.begin(1, Some(asked));
         two
     }

@@ -168,6 +168,7 @@ fn an_upgrade_from_the_old_version() {
     ];
     let open = talk(&said).facts(false);
     assert_eq!(open.last_statement.as_deref(), Some("GET /a/?"));
+    assert_eq!(open.database.as_deref(), Some("shop"));
     assert_eq!((open.answered, open.truncated), (Some(false), false));
     let done = talk(&[&said[..], &[ok(1)]].concat()).facts(false);
     assert_eq!((done.answered, done.truncated), (Some(true), false));
