@@ -214,11 +214,13 @@ fn what_stands_around_lines_changes_nothing() {
     }
 }
 
-/// Wherever the line was folded, the name of its process among them.
+/// Wherever a terminal folds the column of processes.
 #[test]
 fn processes_are_known_of_folded_lines() {
-    for width in 60..=100 {
-        let list = folded(&ss(), width);
+    for width in 73..=100 {
+        let chars: Vec<Vec<char>> = ss().lines().map(|line| line.chars().collect()).collect();
+        let parts = chars.iter().flat_map(|line| line.chunks(width));
+        let list: String = parts.map(|part| part.iter().collect::<String>() + "\n").collect();
         let saved = parse(&list).expect("a list");
         let holders = saved.moments.iter().flat_map(|moment| &moment.sockets);
         let fds: Vec<_> = holders
