@@ -127,7 +127,7 @@ fn a_name_may_have_been_cut_off() {
     }
 }
 
-/// Where a capture begins with a server's word, the login is over, and there may be more channels than those seen.
+/// A capture that begins with any other of a server's words has missed the login, and perhaps channels.
 #[test]
 fn a_server_that_is_heard_from_the_middle_on_refuses_no_login() {
     let close = [&320u16.to_be_bytes()[..], &text("CONNECTION_FORCED"), b"\0\0\0\0"].concat();

@@ -492,14 +492,13 @@ fn it_waits_for_notifications_while_it_listens() {
     }
     assert_eq!(waits_by(&listening().piece(Peer::Client, Piece::Missing(9))), None);
     // A channel whose name was not seen may be the one that is left.
-    let unseen =
-        || Talk::logged_in().piece(Peer::Client, Piece::Missing(9)).server(&done("LISTEN", "I"));
-    assert_eq!(waits_by(&unseen()), Some("LISTEN"));
-    assert_eq!(waits_by(&said(unseen(), "UNLISTEN a", "UNLISTEN", "I")), None);
+    let lost = Talk::logged_in().piece(Peer::Client, Piece::Missing(9));
+    let unseen = lost.server(&done("LISTEN", "I"));
+    assert_eq!(waits_by(&unseen), Some("LISTEN"));
+    assert_eq!(waits_by(&said(unseen, "UNLISTEN a", "UNLISTEN", "I")), None);
     // Asked for in a transaction, it holds when that is committed.
     for (sql, waits) in [("COMMIT", true), ("ROLLBACK", false)] {
-        let talk = said(Talk::logged_in(), "BEGIN", "BEGIN", "T");
-        let talk = said(talk, "listen a", "LISTEN", "T");
+        let talk = said(said(Talk::logged_in(), "BEGIN", "BEGIN", "T"), "listen a", "LISTEN", "T");
         assert_eq!(waits_by(&talk), None);
         assert_eq!(waits_by(&said(talk, sql, sql, "I")).is_some(), waits, "{sql}");
     }
