@@ -167,12 +167,17 @@ impl Socket {
         self.holders = all.into_iter().collect();
     }
 
+    /// Nobody here has closed it.
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::SynReceived | State::Established | State::CloseWait)
+    }
+
     /// The first of its holders, or why none is known.
     #[must_use]
     pub fn held(&self) -> Held<'_> {
         match self.holders.first() {
             Some(holder) => Held::By(holder),
-            None if self.inode == 0 => Held::Backlog,
+            None if self.inode == 0 && self.is_open() => Held::Backlog,
             None => Held::Hidden,
         }
     }
@@ -504,5 +509,21 @@ mod tests {
             list.renew(stuck(inode), TimeDelta::seconds(1));
             assert_eq!(list.stuck_before().next().is_some(), is_before, "{inode}");
         }
+    }
+
+    /// Nor has one that was closed a process: it is in no backlog.
+    #[test]
+    fn only_what_nobody_has_closed_is_in_a_backlog() {
+        let held = |state, inode| {
+            Socket { state, ..stuck(inode).sockets[0].clone() }.held() == Held::Backlog
+        };
+        assert!(
+            [State::SynReceived, State::Established, State::CloseWait]
+                .iter()
+                .all(|it| held(*it, 0))
+        );
+        let closed =
+            [State::FinWait1, State::FinWait2, State::Closing, State::LastAck, State::TimeWait];
+        assert!(!closed.iter().any(|it| held(*it, 0)) && !held(State::CloseWait, 7));
     }
 }
