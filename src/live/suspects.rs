@@ -227,10 +227,11 @@ impl Suspects {
         self.known.iter().filter(|(_, it)| is_denied(it)).map(|(id, _)| *id).collect()
     }
 
-    /// The time at which a flow that was announced was no longer held, if the kernel has it in CLOSE-WAIT no more.
-    pub fn held_until(&self, judged: &Judged) -> Option<Time> {
-        let gone = self.gone.get(&judged.id()).copied();
-        gone.or_else(|| self.is_announced(judged).then_some(judged.end))
+    /// The time at which a flow that was announced was known to be held no more, where the kernel says now that it is not.
+    pub fn held_until(&mut self, judged: &Judged) -> Option<Time> {
+        let is_new = self.is_announced(judged);
+        let id = judged.id();
+        is_new.then(|| *self.gone.entry(id).or_insert(judged.end)).or(self.gone.get(&id).copied())
     }
 
     /// Returns the events since the last check, in the order of first packets. What was stuck `before` is told from that
@@ -439,7 +440,7 @@ impl Suspects {
         if word == Some(false) {
             self.known.insert(id, Standing::Denied { at });
             if announced {
-                self.gone.insert(id, at);
+                self.gone.entry(id).or_insert(at);
             }
             judged.judgement = judged.judgement.deny();
             return announced.then(|| self.end(judged));

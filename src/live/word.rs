@@ -72,27 +72,28 @@ pub fn usage(judged: &Judged, sockets: &SocketList) -> Option<Usage> {
 
 /// The kernel confirms findings at this host, or knows of a FIN that was not captured; and it has
 /// connections that ended by packets alone. What was stuck `before` is told from its own list. `held_until`: the time at
-/// which one that it had in CLOSE-WAIT no longer was.
+/// which one that it has in CLOSE-WAIT no more was known to be none, if it had been.
 pub fn heed(
     sockets: &SocketList,
     before: Option<&SocketList>,
     rows: &mut [Judged],
     totals: &mut Totals,
     policy: &Policy,
-    held_until: impl Fn(&Judged) -> Option<Time>,
+    mut held_until: impl FnMut(&Judged) -> Option<Time>,
 ) {
     let is_told = |judged: &Judged| before.is_some_and(|before| is_of_before(judged, before));
     let rows = rows.iter_mut().filter(|judged| !is_told(judged));
     for judged in rows {
         if let Some(heard) = heard(judged, sockets, policy, Made::Now) {
-            decide(judged, heard, totals, held_until(judged));
+            let is_denied = matches!(heard.verdict, Verdict::Unknown(_));
+            let until = is_denied.then(|| held_until(judged)).flatten();
+            decide(judged, heard, totals, until);
         }
     }
 }
 
 fn decide(judged: &mut Judged, heard: Judgement, totals: &mut Totals, held_until: Option<Time>) {
     let mut history = totals.captures.last_mut().map(|capture| &mut capture.history);
-    let held_until = held_until.filter(|_| matches!(heard.verdict, Verdict::Unknown(_)));
     totals.tally.uncount(&judged.judgement);
     totals.tally.count(&heard);
     if let Some(history) = &mut history {
