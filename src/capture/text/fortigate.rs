@@ -136,9 +136,11 @@ fn settled(item: Item) -> Item {
     }
 }
 
-/// `0.655224 port1 in arp who-has 10.0.0.1 tell 10.0.0.5`, or no packet: what stands below one is its octets.
+/// `0.655224 port1 in arp who-has 10.0.0.1 tell 10.0.0.5`, or no packet: what stands below one is its octets. A part of a
+/// packet, which was cut or folded, may be one of TCP.
 fn no_tcp(line: &str) -> Item {
     match stamp(line) {
+        _ if has_numbers(line) || ends_within_end(line) => Item::Unread(0, String::new()),
         stamp if stamp != Stamp::None && !line.starts_with("0x") => Item::Other(stamp),
         _ => Item::Skipped(1),
     }
@@ -147,11 +149,17 @@ fn no_tcp(line: &str) -> Item {
 /// A line, by what stands before and behind its arrow.
 fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
     let stamp = stamp(before);
-    let Some((to, told)) = behind.split_once(": ") else { return Item::Other(stamp) };
+    let Some((to, told)) = behind.split_once(": ") else {
+        // Of other protocols, too, something stands behind the ends.
+        return match ends_within_end(before) || has_numbers(behind) {
+            true => Item::Unread(0, String::new()),
+            false => Item::Other(stamp),
+        };
+    };
     let plain = without_emphasis(told).unwrap_or_else(|| told.to_owned()).to_ascii_lowercase();
     let Some((flags, [seq, ack])) = fields(&plain) else {
         // Only TCP has such a number.
-        return match plain.contains(" ack ") {
+        return match plain.contains(" ack ") || has_numbers(&plain) {
             true => Item::Unread(0, String::new()),
             false => Item::Other(stamp),
         };
@@ -199,6 +207,26 @@ fn fields(told: &str) -> Option<(Flags, [Option<u32>; 2])> {
         *slot = number.and_then(|number| number.parse().ok()).or(*slot);
     }
     (flags != 0).then_some((Flags(flags), numbers))
+}
+
+/// Does a flag stand there with a number, as only TCP has them? `fin 28050`
+fn has_numbers(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_number = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_digit());
+    words
+        .windows(2)
+        .any(|pair| matches!(pair[0], "syn" | "fin" | "rst" | "psh" | "ack") && is_number(pair[1]))
+}
+
+/// Does a packet end with an address, or a part of one, perhaps with its port, or even before it?
+fn ends_within_end(line: &str) -> bool {
+    let mut words = line.split_whitespace().rev();
+    let (last, before) = (words.next().unwrap_or_default(), words.next());
+    let is_part = last.starts_with(|c: char| c.is_ascii_hexdigit())
+        && last.contains(['.', ':'])
+        && last.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
+    let is_way = |word: &str| matches!(word, "in" | "out");
+    is_way(last) || is_part && before.is_some_and(|word| is_way(word) || word == "->")
 }
 
 /// The seconds since it began, or a day and a time of it.
@@ -298,6 +326,15 @@ interfaces=[any]
             "10.0.0.5.no-such-port -> 10.0.0.3.2: fin 7 ack 8",
             "10.0.0.5.1 -> 10.0.0.3.2: fin ack 8",
             "10.0.0.5.1 -> 10.0.0.3.2: (fin) 7 ack 8",
+            // Cut, or folded, or with another arrow.
+            "0.655224 port1 in",
+            "0.655224 port1 in 10.0.0",
+            "0.655224 port1 in 10.0.0.5.4000",
+            "0.655224 port1 out 2001:db8::5.4000",
+            "0.655224 port1 in 10.0.0.5.4000 -> 10.0.0.3.33",
+            "10.0.0.3.3306: fin 700 ack 800",
+            "0.655224 port1 in 10.0.0.5.4000 > 10.0.0.3.3306: fin 700 ack 800",
+            "0.655224 port1 in 10.0.0.5.4000 -> 10.0.0.3.3306 fin 700 ack 800",
         ] {
             assert_eq!(one(unread), Item::Unread(1, unread.to_owned()));
         }
