@@ -708,9 +708,9 @@ fn what_the_direction_of_packets_hides_at_first_is_said() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         text(&output).1.contains("lo: for a tenth of a second from the first packet on")
     };
-    let expressions = ["inbound", "tcp port 9 and not outbound", "tcp port 9"];
+    let expressions = ["inbound and port 9", "tcp port 9 and not outbound", "tcp port 9"];
     assert_eq!(expressions.map(|expression| said("lo", expression)), [true, true, false]);
-    assert!(!said("any", "inbound"), "there, packets say it themselves");
+    assert!(!said("any", "inbound and port 9"), "there, packets say it themselves");
 }
 
 #[test]
