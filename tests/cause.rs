@@ -822,6 +822,22 @@ fn what_was_answered_unseen_was_not_open_at_the_fin() {
     }
 }
 
+/// What was not captured is not said to have never been sent.
+#[test]
+fn who_spoke_unseen_did_not_send_nothing() {
+    let why = |talk: Talk| {
+        let scratch = Scratch::new();
+        let path = scratch.write("x.pcap", &talk.closed_by_server().capture(60));
+        text(&closewait(&[&path])).0
+    };
+    let mut talk = Talk::between(41_000, 9_999).say(CLIENT, b"asked").say(SERVER, b"answered");
+    talk.records.remove(3);
+    let report = why(talk);
+    assert!(report.contains("unknown: not captured whole"), "{report}");
+    let report = why(Talk::between(41_000, 9_999).say(SERVER, b"a greeting"));
+    assert!(report.contains("unknown: it sent nothing"), "{report}");
+}
+
 #[test]
 fn a_host_that_is_gone() {
     let closed = || {

@@ -217,6 +217,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
         Some(Facts { truncated: true, .. }) if judged.is_of_text => "a text has no contents",
         Some(Facts { truncated: true, .. }) => "not captured whole",
+        Some(_) if !is_used(judged) && spoke_unseen(judged) => "not captured whole",
         Some(_) if !is_used(judged) && holder_spoke(judged) => "no answer captured",
         Some(_) if !is_used(judged) => "it sent nothing",
         Some(_) if closed_upon_error(judged) => "closed upon an error",
@@ -227,6 +228,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
             Some(Withheld::Unread) => "--no-content was given",
             Some(Withheld::Untold) if judged.is_of_text => "a text has no contents",
             Some(Withheld::Untold) => "not captured whole",
+            None if !is_used(judged) && spoke_unseen(judged) => "not captured whole",
             None if !is_used(judged) && holder_spoke(judged) => "no answer captured",
             None if judged.judgement.holder.is_some() => "it sent nothing",
             None => return None,
@@ -237,6 +239,15 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
 /// Has the holder said anything?
 fn holder_spoke(judged: &Judged) -> bool {
     judged.judgement.holder.is_some_and(|it| judged.flow.half(it).payload_bytes > 0)
+}
+
+/// Has the holder said something by what the other side acknowledged, of which nothing was captured? A single number
+/// may be a FIN's.
+fn spoke_unseen(judged: &Judged) -> bool {
+    let Some(holder) = judged.judgement.holder else { return false };
+    let other = judged.flow.half(holder.other());
+    let acked = other.ack().zip(other.first_ack()).map_or(0, |(last, first)| last.ahead_of(first));
+    acked > 1 && !holder_spoke(judged)
 }
 
 /// Tells whether anything was said on it, but for whose connection it carries: by both, unless it is known what was
