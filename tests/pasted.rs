@@ -264,6 +264,9 @@ fn what_is_not_understood_is_no_all_clear() {
         "LocalAddress : 192.0.2.5\nLocalPort : 3\nRemoteAddress : 198.51.100.3\nRemotePort : 4\nState : ?\n".into(),
         "tcp 6 3599 CLOSE_WAIT src=192.0.2.5 dst=198.51.100.3 sport=3 dport=4 [ASSURED] mark=0 use=1\n".into(),
         "      2 CLOSE_WAIT\n".into(),
+        // Damaged, or cut, in the first address of two.
+        procfs().replacen("050200C0:BB1E", "050200C0:BB?E", 1).replacen("BB20", "BB2", 1),
+        format!("{}   1: 050200C0:BB\n", procfs().replace(" 08 ", " 01 ")),
         format!("tcp 0 0 {used} ESTABLISHED\nRCV ('192.0.2.5', 3, '198.51.100.3', 4) (ESTABLISHED): fin => CLOSE_WAIT\n"),
     ];
     let clear = [

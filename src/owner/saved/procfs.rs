@@ -14,7 +14,14 @@ pub fn line(words: &[&str], before: &[&str]) -> SavedLine {
         return SavedLine::Socket(socket);
     }
     let [slot, local, rest @ ..] = words else { return SavedLine::Other };
-    let (Some(local), true) = (end(local), is_slot(slot)) else { return SavedLine::Other };
+    if !is_slot(slot) {
+        return SavedLine::Other;
+    }
+    let Some(local) = end(local) else {
+        // Nothing else has an address like that, or queues, behind a slot: it was cut, folded or damaged.
+        let is_part = is_address(local) || rest.iter().any(|word| are_queues(word));
+        return if is_part { SavedLine::Unclear } else { SavedLine::Other };
+    };
     match rest {
         [peer, state, queues, rest @ ..] => end(peer)
             .and_then(|peer| socket(local, peer, state, queues, rest))
@@ -26,6 +33,19 @@ pub fn line(words: &[&str], before: &[&str]) -> SavedLine {
 
 fn is_slot(word: &str) -> bool {
     word.strip_suffix(':').is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
+/// `050012AC:97`, a part of an end.
+fn is_address(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(address, _)| {
+        matches!(address.len(), 8 | 32) && address.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
+/// `00000000:00000001`
+fn are_queues(word: &str) -> bool {
+    let is_queue = |queue: &str| queue.len() == 8 && u32::from_str_radix(queue, 16).is_ok();
+    word.split_once(':').is_some_and(|(sent, received)| is_queue(sent) && is_queue(received))
 }
 
 /// `050012AC:97A6 030012AC:0CEA 08`: columns that somebody cut out.
