@@ -170,3 +170,13 @@ fn streams_that_were_opened_in_what_was_lost_are_unknown() {
     assert_eq!(flow["http"]["truncated"], true);
     assert_eq!(flow["cause"], "unknown");
 }
+
+/// Where a capture begins with the server's settings, streams may be open that it does not answer.
+#[test]
+fn streams_of_a_client_that_was_not_seen_are_unknown() {
+    let settings: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    let answered: &[u8] = b"\0\0\x01\x01\x05\0\0\0\x01\x89";
+    let talk = turns(8080, &[b"PRI", &[settings, answered].concat()]);
+    let flow = flow(talk, &|at| at <= HANDSHAKE);
+    assert_eq!(flow["http"]["answered"], Value::Null, "{flow}");
+}

@@ -95,6 +95,10 @@ impl Amqp {
             // It answers something that came after what was refused, seen or not.
             self.error = None;
         }
+        if channel > 0 {
+            // There are channels once the connection is open, whether that was seen or not.
+            self.waiting.retain(|(_, asked)| *asked != "connection.open");
+        }
         match name {
             _ if self.waiting.is_empty() => {}
             "connection.close" => self.waiting.clear(),

@@ -158,6 +158,10 @@ fn what_comes_after_a_hole() {
     for end in [method(1, 60, 31, &text("tag")), method(1, 20, 41, b"")] {
         assert_eq!(facts(&[&delivered[..], &[(Server, end)]].concat()).waits_by, None);
     }
+    // What came late by a loss was answered before it came.
+    let late = [method(0, 10, 40, &text("/")), method(1, 20, 10, b"\0")].concat();
+    let said = [(Server, Vec::new()), (Client, late), (Server, method(1, 20, 11, b"\0\0\0\0"))];
+    assert_eq!(talk(&[&opened()[..6], &said].concat()).facts(false).answered, Some(true));
     // The answer may be among what cannot be told apart.
     let asked = [
         (Server, Vec::new()),

@@ -363,6 +363,8 @@ impl Two {
         match self.streams.open() {
             0 if self.streams.is_new() => None,
             0 if self.client.frames.is_lost() || self.server.frames.is_lost() => None,
+            // Of whom nobody has seen a request, others may be open.
+            0 if self.streams.last().is_none() => None,
             0 => self.streams.is_known().then_some(true).filter(|_| !is_begun),
             _ => Some(false),
         }
