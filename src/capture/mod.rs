@@ -344,7 +344,7 @@ pub enum Trouble {
     },
     /// A record contradicts itself; nothing after it can be found.
     #[error(
-        "corrupt after {frames} packets, at byte {offset}: {what}; verdicts cover what was read before it (editcap -r FILE OUT 1-{frames} keeps that part)"
+        "corrupt after {frames} packets, at byte {offset}: {what}; verdicts cover what was read before it{}", part(*frames)
     )]
     Corrupt {
         /// Packets read until then.
@@ -354,6 +354,14 @@ pub enum Trouble {
         /// The contradiction.
         what: String,
     },
+}
+
+/// The command that keeps what was read, if anything was.
+fn part(frames: u64) -> String {
+    match frames {
+        0 => String::new(),
+        frames => format!(" (editcap -r FILE OUT 1-{frames} keeps that part)"),
+    }
 }
 
 impl Trouble {
@@ -376,6 +384,12 @@ impl Trouble {
                 | Trouble::Late
                 | Trouble::ClockSet(_)
         )
+    }
+
+    /// True if what was read of a capture is not all of it, and nobody knows what the rest holds.
+    #[must_use]
+    pub fn ends_within(&self) -> bool {
+        matches!(self, Trouble::Corrupt { .. } | Trouble::Read { .. })
     }
 
     /// True if it may leave out packets that came: what was read and not kept is no less read.

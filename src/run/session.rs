@@ -182,13 +182,14 @@ impl<'a> Session<'a> {
         self.point_mut().learn(segment, payload);
     }
 
-    /// Takes note of a file that could not be read to its end, if only its last record was cut off.
+    /// Takes note of a file that could not be read to its end: only its last record was cut off, or all behind a corrupt
+    /// one is unread, which is no part of the same count.
     pub fn cut_off(&mut self, error: &Error) {
-        if let Some(point) = self.points.get_mut(self.current)
-            && !error.trouble.is_failure()
-        {
+        let Some(point) = self.points.get_mut(self.current) else { return };
+        let is_cut = !error.trouble.is_failure();
+        if is_cut || error.trouble.ends_within() {
             point.facts_mut().cut_off();
-            self.totals.cut_off += 1;
+            self.totals.cut_off += u64::from(is_cut);
         }
     }
 

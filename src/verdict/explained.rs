@@ -114,7 +114,7 @@ impl Doubt {
                 "The packets were captured away from the host that holds the connection (they only arrive, or two routers or more had passed them on): its FIN may have been lost on the path between. Capture on that host, or ask it: closewait sockets."
             }
             Doubt::Truncated => {
-                "The capture file ends in the middle of a record, or some of its lines could not be read: what is missing may hold local's FIN. Let tcpdump end by itself (SIGINT, -U)."
+                "The capture file ends in the middle of a record, is corrupt, or some of its lines could not be read: what is missing may hold local's FIN. Let tcpdump end by itself (SIGINT, -U)."
             }
             Doubt::Unacked => {
                 "Local's last data was not acknowledged, or the peer takes no more: the program may have closed, and its FIN waits behind that data. Look at the path and at the peer; ss on the host shows LAST-ACK then."

@@ -248,7 +248,7 @@ impl Named for Doubt {
             ],
             Doubt::Truncated => [
                 "文件不完整",
-                "抓包文件止于一条记录的中间，或有些行无法读取：缺失的部分可能含有本端的 FIN。请让 tcpdump 自行结束（SIGINT，-U）。",
+                "抓包文件止于一条记录的中间、已损坏，或有些行无法读取：缺失的部分可能含有本端的 FIN。请让 tcpdump 自行结束（SIGINT，-U）。",
             ],
             Doubt::Unacked => [
                 "最后的数据未被确认",
