@@ -145,7 +145,10 @@ fn bad_input_gets_one_clear_sentence() {
         (vec![INCIDENT, "--format", "yaml"], "possible values: text, jsonl, csv"),
         (vec!["-", "-"], "standard input can be read only once"),
         (vec![INCIDENT, "-o", INCIDENT], "is an input too"),
-        (vec![INCIDENT, "-o", "/no/such/folder/x"], "/no/such/folder/x: cannot be written"),
+        (
+            vec![INCIDENT, "-o", "/no/such/folder/x"],
+            "/no/such/folder/x: cannot be written: there is no folder /no/such/folder\n",
+        ),
     ] {
         let output = closewait(&args);
         let (out, err) = text(&output);

@@ -699,6 +699,25 @@ fn it_ends_by_itself_after_a_count_or_a_time() {
     drop(both);
 }
 
+/// A report that cannot be written says why in the kernel's words, and so does one after it.
+#[test]
+fn a_full_disk_is_said_in_the_end() {
+    if !is_root() {
+        return;
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let mut live = command(&["live", "-i", "lo", "--duration", "1500ms", "--", "tcp port 9"]);
+    let mut live = live.stdout(full).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let mut said = BufReader::new(live.stderr.take().expect("piped"));
+    let mut first = String::new();
+    said.read_line(&mut first).expect("it listens");
+    signal("-USR1", live.id());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("UTF-8");
+    assert_eq!(live.wait().expect("it ends").code(), Some(2), "{first}{rest}");
+    assert!(rest.contains("No space left on device"), "{first}{rest}");
+}
+
 /// Which way a packet goes, only the kernel's filter can tell, and libpcap asks its own about the first ones, too.
 #[test]
 fn what_the_direction_of_packets_hides_at_first_is_said() {

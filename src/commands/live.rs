@@ -145,7 +145,8 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let mut reported = Reported::begin(terminal, manager);
     let result = watch(asked.plan, name, &mut source, setup, render.as_mut(), &mut reported);
     drop(render);
-    let result = result.and_then(|outcome| drain.wait().map(|()| outcome));
+    // What went wrong there is known in full only there.
+    let result = drain.wait().and(result);
     let mut exit = ended(result, reported.end());
     if let Some(keeping) = &asked.write
         && !tell_kept(keeping, kept.as_ref(), source.kept_packets())

@@ -4,9 +4,9 @@
 //! there before stays. A device, a pipe and what `/dev/fd` leads to cannot be renamed onto, and are
 //! written straight. No output may be an input, or another output, by any of its names.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -234,9 +234,14 @@ fn begin(path: &Path, mode: u32) -> io::Result<(Output, Placing)> {
     }
     // An existing file keeps its mode; what it may be of a new one, the umask decides.
     let mode = old.as_ref().map_or(mode, |old| old.mode() & 0o777);
+    let folder = folder(&to);
+    if folder.try_exists().is_ok_and(|exists| !exists) {
+        let missing = format!("there is no folder {}", printable(&folder.to_string_lossy()));
+        return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+    }
     let prefix = format!(".{}.", to.file_name().unwrap_or_default().to_string_lossy());
-    clear_left_over(folder(&to), &prefix);
-    match create_beside(folder(&to), &prefix, mode) {
+    clear_left_over(folder, &prefix);
+    match create_beside(folder, &prefix, mode) {
         Ok(beside) => {
             let output = Output::new(beside.as_file().try_clone()?, path);
             let onto = Arc::clone(&output.onto);
@@ -260,8 +265,11 @@ const MOST_TRIES: usize = 16;
 fn create_beside(folder: &Path, prefix: &str, mode: u32) -> io::Result<NamedTempFile> {
     for _ in 0..MOST_TRIES {
         let mut builder = Builder::new();
-        builder.prefix(prefix).suffix(PART).permissions(Permissions::from_mode(mode));
-        let beside = builder.tempfile_in(folder)?;
+        builder.prefix(prefix).suffix(PART);
+        // Opened here: an error of the library's own would name this file, which nobody has asked for.
+        let beside = builder.make_in(folder, |path| {
+            OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)
+        })?;
         let is_own = match beside.as_file().try_lock() {
             Ok(()) => beside.as_file().metadata()?.nlink() > 0,
             Err(TryLockError::WouldBlock) => false,
