@@ -264,7 +264,10 @@ impl Live {
         if self.may_hide(session) {
             self.watch_open(session, &list);
         }
-        let unseen = self.unseen(session, &list);
+        let mut unseen = self.unseen(session, &list);
+        if !unseen.is_empty() {
+            unseen = but_for(unseen, &list, &self.snapshot(session).rows);
+        }
         self.renew(session, list, now);
         mark_unseen(session, &unseen);
         let (told, young) = (&self.told, std::mem::take(&mut self.young));
@@ -336,11 +339,7 @@ impl Live {
 
     /// Ends of sockets of which no packet was captured, where some may have been lost or left out.
     fn unseen(&self, session: &Session, list: &SocketList) -> Vec<Ends> {
-        let unseen = if self.may_hide(session) { unseen(session, list) } else { Vec::new() };
-        match unseen.is_empty() {
-            true => unseen,
-            false => but_for(unseen, list, &self.snapshot(session).rows),
-        }
+        if self.may_hide(session) { unseen(session, list) } else { Vec::new() }
     }
 
     /// In the end, where packets were lost, or tell of no end: the kernel's last word is asked for while connections that

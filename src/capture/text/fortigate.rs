@@ -151,18 +151,12 @@ fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
     let stamp = stamp(before);
     let Some((to, told)) = behind.split_once(": ") else {
         // Of other protocols, too, something stands behind the ends.
-        return match ends_within_end(before) || has_numbers(behind) {
-            true => Item::Unread(0, String::new()),
-            false => Item::Other(stamp),
-        };
+        return other(stamp, ends_within_end(before) || has_numbers(behind));
     };
     let plain = without_emphasis(told).unwrap_or_else(|| told.to_owned()).to_ascii_lowercase();
     let Some((flags, [seq, ack])) = fields(&plain) else {
         // Only TCP has such a number.
-        return match plain.contains(" ack ") || has_numbers(&plain) {
-            true => Item::Unread(0, String::new()),
-            false => Item::Other(stamp),
-        };
+        return other(stamp, plain.contains(" ack ") || has_numbers(&plain));
     };
     let from = before.split_whitespace().next_back().unwrap_or_default();
     let is_whole = (seq.is_some() || flags.0 == Flags::ACK) && ack.is_some() == flags.ack();
@@ -207,6 +201,11 @@ fn fields(told: &str) -> Option<(Flags, [Option<u32>; 2])> {
         *slot = number.and_then(|number| number.parse().ok()).or(*slot);
     }
     (flags != 0).then_some((Flags(flags), numbers))
+}
+
+/// A packet of another protocol, unless it may be one of TCP.
+fn other(stamp: Stamp, may_be_tcp: bool) -> Item {
+    if may_be_tcp { Item::Unread(0, String::new()) } else { Item::Other(stamp) }
 }
 
 /// Does a flag stand there with a number, as only TCP has them? `fin 28050`

@@ -174,8 +174,7 @@ fn act(asked: &LiveCommand, shelf: &mut Shelf, wish: Asked) -> Result<String, St
     let inputs = match &asked.write {
         Some(Keeping::File(path)) => vec![Input(path.clone())],
         _ => {
-            let last = wish.is_over.then_some(wish.current);
-            let taken = shelf.take(wish.current, last);
+            let taken = shelf.take(wish.current, wish.is_over);
             taken.map_err(|error| format!("packets were kept: {error}"))?
         }
     };
@@ -209,11 +208,11 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// Takes every file but that which is being written, the oldest first, and in the end that which was the last; and
-    /// returns all that there are.
-    fn take(&mut self, current: u32, last: Option<u32>) -> io::Result<Vec<Input>> {
+    /// Takes every file but that which is being written, the oldest first, and that one, too, once all is over; and returns
+    /// all that there are.
+    fn take(&mut self, current: u32, is_over: bool) -> io::Result<Vec<Input>> {
         // Their numbers go round: the one after the current is the oldest.
-        for number in (current + 1..FILES).chain(0..current).chain(last) {
+        for number in (current + 1..FILES).chain(0..current).chain(is_over.then_some(current)) {
             let kept = self.folder.join(format!("{KEPT}{number}"));
             if kept.exists() {
                 fs::rename(kept, self.whole(self.next))?;
