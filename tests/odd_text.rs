@@ -346,6 +346,48 @@ fn a_text_that_ends_within_a_packet_was_cut_off() {
     let (status, out) = read(&format!("{whole}22:14:26.000000 IP {APP} > {DB}: Fla"));
     assert_eq!(status, Some(1), "{out}");
     assert!(out.contains("the capture was cut off"), "{out}");
+    let next = format!("22:14:26.000000 IP {DB}.");
+    for end in 1..next.len() {
+        let (status, out) = read(&format!("{whole}{}", &next[..end]));
+        assert_eq!(status, Some(1), "{}: {out}", &next[..end]);
+        assert!(out.contains("the capture was cut off"), "{}: {out}", &next[..end]);
+    }
+}
+
+/// A packet that was cut before its second end may be any: also the FIN of the holder.
+#[test]
+fn a_packet_that_was_cut_before_its_arrow_is_said() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    let (tcpdump, links) =
+        (format!("IP {APP} >"), "02:42:ac:12:00:05 > 02:42:ac:12:00:03, ethertype IPv4");
+    let any = format!("eth0  Out IP {APP}");
+    let with_links =
+        "Out ifindex 2 02:42:ac:12:00:05 ethertype IPv4 (0x0800), length 76: 192.0.2.5";
+    for (told, least) in [(&*tcpdump, 0), (links, 0), (&any, 3), (with_links, 17)] {
+        for end in least..told.len() {
+            let cut = format!("22:13:50.310400 {}", &told[..end]);
+            for text in [format!("{whole}{cut}\n{whole}"), format!("{cut}\n{whole}")] {
+                let (status, out) = read(&text);
+                let is_first = text.starts_with(&cut);
+                assert!(status == Some(2) || is_first && !cut.contains(" IP 192."), "{cut}: {out}");
+            }
+        }
+    }
+    let head = "22:13:50.310400 IP (tos 0x0, ttl 64, id 7, offset 0, flags [DF], proto TCP (6), length 52)\n";
+    for second in ["", "    198.51.100.3", "    198.51.100.3.3306 >"] {
+        let (status, out) = read(&format!("{whole}{head}{second}\n{whole}"));
+        assert_eq!(status, Some(2), "{second}: {out}");
+    }
+    for other in [
+        "22:13:50.310400 ARP, Request who-has 192.0.2.1 tell 192.0.2.5, length 28\n",
+        "22:13:50.310400 STP 802.1w, Rapid STP, Flags [Forward], length 43\n",
+        "22:13:50.310400 eth0  In  LLDP, length 200\n",
+        "22:13:50\n",
+        "E..4..@.@.\n12\n22:13\n",
+    ] {
+        let (status, out) = read(&format!("{whole}{other}{whole}"));
+        assert_eq!(status, Some(1), "{other}: {out}");
+    }
 }
 
 /// Without times, too: the one that is missing may be the FIN.
@@ -356,9 +398,8 @@ fn a_packet_without_its_time_that_was_cut_within_its_ends_is_said() {
         lines.map(|(_, rest)| rest + "\n").collect::<String>()
     };
     let fin = format!("IP {DB} > {APP}: Flags [F.], seq 78, ack 1, win 229, length 0");
-    let behind_the_arrow = fin.find('>').map_or(0, |at| at + 3);
     let flags = fin.find('[').unwrap_or_default();
-    for end in behind_the_arrow..flags {
+    for end in "IP 1".len()..flags {
         let begun = &fin[..end];
         let (_, out) = read(&format!("{}{begun}", before(5)));
         // `F` alone is as well what older versions print.

@@ -342,6 +342,7 @@ impl TextReader {
     }
 
     fn take(&mut self, number: u64, line: &[u8]) {
+        self.was_cut |= !line.ends_with(b"\n") && is_part_of_time(line.trim_ascii());
         let line = printed(self.breaks.bare(line));
         for line in within(&line) {
             self.ready.extend(dropped(line).map(Item::Dropped));
@@ -415,6 +416,13 @@ impl TextReader {
             direction,
         }
     }
+}
+
+/// Is a line the beginning of a packet's time, and no more? A text that ends with it, and not with the end of a line, was cut
+/// off there.
+fn is_part_of_time(line: &[u8]) -> bool {
+    line.first().is_some_and(u8::is_ascii_digit)
+        && line.iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b' '))
 }
 
 /// Tries a form on the beginning of a text, and returns the items it finds there.

@@ -95,7 +95,9 @@ fn are_flags(behind: &str) -> bool {
 
 /// Tells whether a line was cut where TCP's flags may have stood, within the ends or right behind them.
 pub fn may_be_tcp(line: &str) -> bool {
-    let behind = line.rsplit_once(" > ").map(|(_, behind)| behind.split_whitespace().skip(1));
-    let ends_there = behind.is_some_and(|mut words| words.all(|word| "Flags".starts_with(word)));
+    let behind = line.rsplit_once(" > ").map(|(_, behind)| behind.trim_start());
+    let told = behind.map(|behind| behind.split_once(' ').map_or("", |(_, told)| told.trim()));
+    let ends_there = told
+        .is_some_and(|told| ["Flags", "ethertype IPv"].iter().any(|next| next.starts_with(told)));
     ends_there || line.contains("ethertype IPv")
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::capture::text::ends::Ends;
 use crate::capture::text::fields::{Fields, Found, new_style, old_style};
-use crate::capture::text::front::{self, HEADERS, front, trailer};
+use crate::capture::text::front::{self, HEADERS, clock_at_the_end, front, trailer};
 use crate::capture::text::lines::{retyped, without_emphasis};
 use crate::capture::text::printed::Printed;
 use crate::capture::text::signs::{has_fields, has_flags_of_its_own};
@@ -22,6 +22,8 @@ pub enum Line {
     Head(Stamp, Option<Way>),
     /// A packet, but not of TCP: it only tells the time.
     Other(Stamp),
+    /// A packet with this time that ends before it says more than that it may be of TCP.
+    Begun(Stamp),
     /// The beginning of a packet: what it is if nothing more comes.
     Cut(Box<Line>),
     /// A packet of TCP that cannot be read.
@@ -195,6 +197,7 @@ fn no_tcp(line: &str) -> Line {
     let has_word = |word| line.split_whitespace().any(|have| have == word);
     match (line.contains(" > "), ["IP", "IP6", "In", "Out"].into_iter().any(has_word)) {
         (true, _) => Line::Cut(Box::new(Line::Other(stamp))),
+        (false, _) if is_begun(line) => Line::Cut(Box::new(Line::Begun(stamp))),
         (false, true) => Line::Cut(Box::new(Line::Nothing)),
         (false, false) if ends_with_time(line) => Line::Cut(Box::new(Line::Nothing)),
         (false, false) => Line::Nothing,
@@ -218,6 +221,28 @@ fn is_head(line: &str) -> bool {
     inside.is_some_and(|inside| !inside.contains(" > "))
         || line.ends_with("next-header TCP (6)")
         || line.contains("hlim ") && line.ends_with(')')
+}
+
+/// Does a line end behind its time, or before or within its first end, so that what is not there may be TCP's?
+fn is_begun(line: &str) -> bool {
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    words.pop_if(|last| *last == ">");
+    let has_fraction = |word: &&str| word.contains('.') && clock_at_the_end(word).is_some();
+    let time =
+        words.iter().rposition(|word| has_fraction(word) || Stamp::since_1970(word).is_some());
+    let Some(time) = time else { return false };
+    let behind = &words[time + 1..];
+    let is_link = |word: &str| word.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
+    let is_next =
+        |word: &str| is_link(word) || ["IP", "ethertype"].iter().any(|next| next.starts_with(word));
+    match behind {
+        [] | [_] | [.., "IP" | "IP6" | "ifindex"] | [.., "IP" | "IP6" | "ifindex", _] => true,
+        [.., last] if behind.iter().any(|word| matches!(*word, "In" | "Out")) => {
+            matches!(*last, "In" | "Out") || is_next(last) || line.contains("ethertype IPv")
+        }
+        [_, way] => ["In", "Out"].iter().any(|known| known.starts_with(way)),
+        _ => line.contains("ethertype IPv"),
+    }
 }
 
 /// Nothing but the time fitted on the line.

@@ -25,6 +25,8 @@ pub struct Tcpdump {
     head: Option<(Stamp, Option<Way>)>,
     head_process: Option<Process>,
     head_ip: Option<IpHeader>,
+    /// The number and the text of a head that says it is of TCP.
+    head_of_tcp: Option<(u64, String)>,
     /// A message of ICMP that may quote the packet which it is about, and the head of that packet.
     may_quote: bool,
     quotes: bool,
@@ -33,8 +35,9 @@ pub struct Tcpdump {
     /// Processes are named below their packets, as far as is known: then each waits for a line.
     names_below: bool,
     waiting: Option<Printed>,
-    /// The time of the last packet of TCP.
+    /// The time of the last packet of TCP, if there was one.
     last: Stamp,
+    has_read: bool,
 }
 
 struct Open {
@@ -78,15 +81,18 @@ impl Tcpdump {
     /// The text has ended.
     pub fn end(&mut self, out: &mut VecDeque<Item>) {
         let open = self.open.take();
-        // Behind its ends, the last packet may have been one of TCP.
-        let is_cut_off = open
-            .as_ref()
-            .is_some_and(|open| matches!(open.line, Line::Other(_)) && open.text.contains(" > "));
+        // Behind its ends, or before them, the last packet may have been one of TCP.
+        let mut is_cut_off = open.as_ref().is_some_and(|open| match open.line {
+            Line::Other(_) => open.text.contains(" > "),
+            Line::Begun(stamp) => self.is_packet(stamp, &open.text),
+            _ => false,
+        });
         match open {
             Some(open) if is_cut_off => self.settle(open.line, open.number, &open.text, out),
             Some(open) => self.give_up(open, out),
             None => {}
         }
+        is_cut_off |= self.head_of_tcp.take().is_some();
         self.flush_head(out);
         self.release(out);
         out.extend(is_cut_off.then_some(Item::CutOff));
@@ -119,7 +125,11 @@ impl Tcpdump {
             },
             // Without times, its beginning is all there is of a packet that was cut within its ends.
             Line::Cut(line) if *line == Line::Nothing && self.begins_with_end(bare) => {
-                Line::Cut(Box::new(Line::Other(Stamp::None)))
+                let line = match bare.contains(" > ") {
+                    true => Line::Other(Stamp::None),
+                    false => Line::Begun(Stamp::None),
+                };
+                Line::Cut(Box::new(line))
             }
             line => line,
         }
@@ -127,11 +137,32 @@ impl Tcpdump {
 
     /// Is it the beginning of a packet as `-t` prints it, from an address with a port?
     fn begins_with_end(&self, bare: &str) -> bool {
-        let behind = ["IP ", "IP6 "].iter().find_map(|word| bare.strip_prefix(word));
-        let from = behind.and_then(|behind| behind.split_once(" > ")).map(|(from, _)| from);
-        let address = from.and_then(|from| from.rsplit_once('.')).map(|(address, _)| address);
-        let is_end = address.is_some_and(|address| address.parse::<IpAddr>().is_ok());
-        is_end && self.last == Stamp::None && self.head.is_none() && may_be_tcp(bare)
+        let bare = bare.strip_suffix(" >").unwrap_or(bare);
+        let behind = ["IP", "IP6"].iter().find_map(|word| bare.strip_prefix(word));
+        let Some(behind) = behind.filter(|_| self.last == Stamp::None && self.head.is_none())
+        else {
+            return false;
+        };
+        match behind.split_once(" > ") {
+            Some((from, _)) => {
+                let address = from.trim_start().rsplit_once('.').map(|(address, _)| address);
+                address.is_some_and(|address| address.parse::<IpAddr>().is_ok()) && may_be_tcp(bare)
+            }
+            None => self.has_read && behind.trim().bytes().all(is_of_address),
+        }
+    }
+
+    /// Is a line with such a time, which ends before its second end, a packet? Others have times, too.
+    fn is_packet(&self, stamp: Stamp, text: &str) -> bool {
+        let kind = std::mem::discriminant::<Stamp>;
+        match self.has_read {
+            true => kind(&stamp) == kind(&self.last),
+            false => [" IP ", " IP6 "].iter().any(|word| {
+                text.split_once(word).is_some_and(|(_, end)| {
+                    end.contains(['.', ':']) && end.trim().bytes().all(is_of_address)
+                })
+            }),
+        }
     }
 
     fn go_on(&mut self, mut open: Open, raw: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
@@ -142,6 +173,8 @@ impl Tcpdump {
                 self.open = Some(Open { line: *line, ..open });
             }
             Line::Cut(line) => self.give_up(Open { line: *line, ..open }, out),
+            // What is below is something else.
+            Line::Nothing if matches!(open.line, Line::Begun(_)) => self.give_up(open, out),
             Line::Nothing => self.give_up(Open { line: Line::Nothing, ..open }, out),
             line => self.settle(line, open.number, &open.text, out),
         }
@@ -152,7 +185,12 @@ impl Tcpdump {
             Line::Other(stamp) if may_be_tcp(&open.text) && self.is_of_kind(stamp) => {
                 self.settle(Line::Unread, open.number, &open.text, out);
             }
-            Line::Nothing if !shows_flags(&open.text) => out.push_back(Item::Skipped(open.lines)),
+            Line::Begun(stamp) if self.is_packet(stamp, &open.text) => {
+                self.settle(Line::Unread, open.number, &open.text, out);
+            }
+            Line::Nothing | Line::Begun(_) if !shows_flags(&open.text) => {
+                out.push_back(Item::Skipped(open.lines));
+            }
             line => self.settle(line, open.number, &open.text, out),
         }
     }
@@ -177,11 +215,14 @@ impl Tcpdump {
                         printed.way = printed.way.or(way);
                         printed.process = printed.process.or(self.head_process.take());
                         printed.ip = printed.ip.or(self.head_ip.take());
+                        self.head_of_tcp = None;
                     }
-                    Some((stamp, _)) => out.push_back(Item::Other(stamp)),
-                    None => {}
+                    head => {
+                        self.head = head;
+                        self.flush_head(out);
+                    }
                 }
-                self.last = printed.stamp;
+                (self.last, self.has_read) = (printed.stamp, true);
                 self.waiting = Some(printed);
                 if !self.names_below {
                     self.release(out);
@@ -190,10 +231,12 @@ impl Tcpdump {
             // The head of a packet in a tunnel has no time.
             Line::Head(Stamp::None, _) if self.head.is_some() => {
                 self.head_ip = front::ip_header(text).or(self.head_ip);
+                self.head_of_tcp = is_of_tcp(text).then(|| (number, text.to_owned()));
             }
             Line::Head(stamp, way) => {
                 self.flush_head(out);
                 self.head = Some((stamp, way));
+                self.head_of_tcp = is_of_tcp(text).then(|| (number, text.to_owned()));
                 self.head_process = front::process(text);
                 self.head_ip = front::ip_header(text);
             }
@@ -206,20 +249,24 @@ impl Tcpdump {
             }
             Line::Other(stamp) => {
                 self.may_quote = text.contains(": ICMP");
+                if stamp == Stamp::None {
+                    // It is the second line, of a fragment perhaps.
+                    self.head_of_tcp = None;
+                }
                 self.flush_head(out);
                 if stamp != Stamp::None {
                     out.push_back(Item::Other(stamp));
                 }
             }
             Line::Unread => {
-                self.head = None;
+                (self.head, self.head_of_tcp) = (None, None);
                 out.push_back(Item::Unread(number, text.to_owned()));
             }
-            Line::Cut(_) | Line::Nothing if text.is_empty() => {}
-            Line::Cut(_) | Line::Nothing if shows_flags(text) || names_columns(text) => {
+            _ if text.is_empty() => {}
+            _ if shows_flags(text) || names_columns(text) => {
                 out.push_back(Item::Unread(number, text.to_owned()));
             }
-            Line::Cut(_) | Line::Nothing => out.push_back(Item::Skipped(1)),
+            Line::Cut(_) | Line::Nothing | Line::Begun(_) => out.push_back(Item::Skipped(1)),
         }
     }
 
@@ -230,8 +277,9 @@ impl Tcpdump {
         !is_printed(stamp) || !is_printed(self.last) || kind(&stamp) == kind(&self.last)
     }
 
-    /// The first of two lines had no second one of TCP: it was some other packet.
+    /// The first of two lines had no second one of TCP: it was some other packet, unless it says that it was none.
     fn flush_head(&mut self, out: &mut VecDeque<Item>) {
+        out.extend(self.head_of_tcp.take().map(|(number, text)| Item::Unread(number, text)));
         if let Some((stamp, _)) = self.head.take().filter(|(stamp, _)| *stamp != Stamp::None) {
             out.push_back(Item::Other(stamp));
         }
@@ -239,11 +287,20 @@ impl Tcpdump {
 }
 
 /// Returns true if a line begins a packet while another is open: with a time of its own, or with
-/// `IP` where the open one has come to its ends.
+/// `IP` where the open one has come to its ends, or began so.
 fn begins(line: &str, open: &str) -> bool {
     let before = line.split_once(" > ").map_or(line, |(before, _)| before);
     let is_ip = line.starts_with("IP ") || line.starts_with("IP6 ");
-    front(before).0 != Stamp::None || is_ip && open.contains(" > ")
+    front(before).0 != Stamp::None || is_ip && (open.contains(" > ") || open.starts_with("IP"))
+}
+
+/// Does the head of a packet say that TCP is in it?
+fn is_of_tcp(head: &str) -> bool {
+    head.contains(" TCP (6)")
+}
+
+fn is_of_address(octet: u8) -> bool {
+    octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':' | b' ')
 }
 
 /// Puts the next part behind a line. Whether the fold took a blank away is not known: between words

@@ -3,16 +3,20 @@
 //! Numbers are those of the wire, and no length is printed, nor any number of a segment without SYN, FIN, RST or PSH.
 //! What a side was seen to have sent since, by its own next number or by what the other side acknowledges, is taken
 //! for the payload of its last segment before that. So segments wait a while, and nothing overtakes them.
+//!
+//! * `line` reads one line; `folded` puts those together that were folded
+
+mod folded;
+mod line;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
+use self::folded::{Folded, Whole};
+use self::line::PSH;
 use super::ends::Ends;
-use super::lines::{unquoted, without_emphasis};
 use super::printed::{Item, Printed};
-use super::signs::shows_flags;
 use super::stamp::Stamp;
-use crate::tcp::segment::{Flags, Scale};
 use crate::tcp::seq::{Seq, later};
 
 /// Items that wait, at most.
@@ -21,14 +25,18 @@ const MAX_WAITING: usize = 512;
 /// More octets than these were not sent in one segment, but not printed.
 const MAX_LEN: u32 = 1 << 16;
 
+/// Octets that a connection goes on within a few packets, at most.
+const NEAR: u32 = 1 << 24;
+
 /// More connections than this are forgotten all at once: a text is not that long.
 const MAX_TALKS: usize = 1 << 20;
-
-const PSH: u8 = 0x08;
 
 /// Lines as they come.
 #[derive(Default)]
 pub struct Fortigate {
+    folded: Folded,
+    /// A packet was printed with its time.
+    is_timed: bool,
     talks: HashMap<[SocketAddr; 2], Sent>,
     queue: VecDeque<Item>,
     /// The number of the first in the queue.
@@ -47,17 +55,8 @@ struct Sent {
 impl Fortigate {
     /// Takes the next line, and puts out what is certain now.
     pub fn take(&mut self, number: u64, raw: &str, ends: &mut Ends, out: &mut VecDeque<Item>) {
-        let (_, line) = unquoted(raw);
-        let item = match line.split_once(" -> ") {
-            Some((before, behind)) => item(before, behind, ends),
-            None if line.is_empty() => return,
-            None if shows_flags(line) => Item::Unread(number, String::new()),
-            None => no_tcp(line),
-        };
-        match item {
-            Item::Tcp(printed) => self.tcp(printed),
-            Item::Unread(..) => self.queue.push_back(Item::Unread(number, line.to_owned())),
-            item => self.queue.push_back(item),
+        if let Some(whole) = self.folded.take(number, raw, ends) {
+            self.item(whole);
         }
         while self.queue.len() > MAX_WAITING {
             out.extend(self.queue.pop_front().map(settled));
@@ -67,15 +66,49 @@ impl Fortigate {
 
     /// The text has ended.
     pub fn end(&mut self, out: &mut VecDeque<Item>) {
+        if let Some(whole) = self.folded.end() {
+            self.item(whole);
+        }
         out.extend(self.queue.drain(..).map(settled));
+    }
+
+    fn item(&mut self, Whole { number, text, item }: Whole) {
+        match item {
+            Item::Tcp(printed) if self.is_cut(&printed) => {
+                self.queue.push_back(Item::Unread(number, text));
+            }
+            Item::Tcp(printed) => self.tcp(printed),
+            Item::Unread(..) => self.queue.push_back(Item::Unread(number, text)),
+            item => self.queue.push_back(item),
+        }
+    }
+
+    /// Was a packet cut where that does not show: before its first end, of which a part may be missing as its time is, or
+    /// within its last number?
+    fn is_cut(&self, printed: &Printed) -> bool {
+        let Printed { stamp, from, to, flags, seq, ack, .. } = printed;
+        let last = if flags.ack() {
+            ack.map(|ack| ([*to, *from], ack))
+        } else {
+            seq.map(|seq| ([*from, *to], seq))
+        };
+        let is_part = last.filter(|_| !flags.syn()).is_some_and(|(talk, number)| {
+            let reached = self.talks.get(&talk).and_then(|sent| sent.reached);
+            reached.is_some_and(|reached| is_beginning(number, reached.0))
+        });
+        is_part || self.is_timed && *stamp == Stamp::None
     }
 
     /// Was the last line a packet, whether it has gone out or not?
     pub fn ends_with_packet(&self) -> bool {
-        self.queue.back().is_some_and(|item| !matches!(item, Item::Skipped(_)))
+        self.folded
+            .last()
+            .or(self.queue.back())
+            .is_some_and(|item| !matches!(item, Item::Skipped(_)))
     }
 
     fn tcp(&mut self, printed: Printed) {
+        self.is_timed |= printed.stamp != Stamp::None;
         if self.talks.len() >= MAX_TALKS {
             self.talks.clear();
         }
@@ -126,6 +159,19 @@ impl Fortigate {
     }
 }
 
+/// Is a number, far as it is from another, what is left of one near it whose last digits were cut off?
+fn is_beginning(number: u32, near: u32) -> bool {
+    /// Digits that a number of 32 bits has beside its first.
+    const MORE: u32 = 9;
+    let is_near = |number: u32| Seq(number).ahead_of(Seq(near)).unsigned_abs() < NEAR;
+    let longer = |digits| Some((number.checked_mul(10_u32.checked_pow(digits)?)?, digits));
+    let may_be = |(least, digits): (u32, u32)| {
+        let most = least.saturating_add(10_u32.pow(digits) - 1);
+        is_near(least) || is_near(most) || (least..=most).contains(&near)
+    };
+    number > 0 && !is_near(number) && (1..=MORE).filter_map(longer).any(may_be)
+}
+
 /// A segment as it goes out. Where nothing told its length, one that was pushed carried something.
 fn settled(item: Item) -> Item {
     match item {
@@ -136,109 +182,10 @@ fn settled(item: Item) -> Item {
     }
 }
 
-/// `0.655224 port1 in arp who-has 10.0.0.1 tell 10.0.0.5`, or no packet: what stands below one is its octets. A part of a
-/// packet, which was cut or folded, may be one of TCP.
-fn no_tcp(line: &str) -> Item {
-    match stamp(line) {
-        _ if has_numbers(line) || ends_within_end(line) => Item::Unread(0, String::new()),
-        stamp if stamp != Stamp::None && !line.starts_with("0x") => Item::Other(stamp),
-        _ => Item::Skipped(1),
-    }
-}
-
-/// A line, by what stands before and behind its arrow.
-fn item(before: &str, behind: &str, ends: &mut Ends) -> Item {
-    let stamp = stamp(before);
-    let Some((to, told)) = behind.split_once(": ") else {
-        // Of other protocols, too, something stands behind the ends.
-        return other(stamp, ends_within_end(before) || has_numbers(behind));
-    };
-    let plain = without_emphasis(told).unwrap_or_else(|| told.to_owned()).to_ascii_lowercase();
-    let Some((flags, [seq, ack])) = fields(&plain) else {
-        // Only TCP has such a number.
-        return other(stamp, plain.contains(" ack ") || has_numbers(&plain));
-    };
-    let from = before.split_whitespace().next_back().unwrap_or_default();
-    let is_whole = (seq.is_some() || flags.0 == Flags::ACK) && ack.is_some() == flags.ack();
-    let found = ends.dotted(from).zip(ends.dotted(to.trim())).filter(|_| is_whole);
-    let Some((from, to)) = found else { return Item::Unread(0, String::new()) };
-    Item::Tcp(Printed {
-        stamp,
-        // It passes packets on: each comes in and goes out.
-        way: None,
-        from,
-        to,
-        flags,
-        seq,
-        ack,
-        len: 0,
-        window: None,
-        scale: Scale::UNKNOWN,
-        multipath: false,
-        sum: None,
-        ip: None,
-        process: None,
-    })
-}
-
-/// `fin 28050 ack 27968`, or `None` where no flag is named: `udp 113`, `icmp: echo request`.
-fn fields(told: &str) -> Option<(Flags, [Option<u32>; 2])> {
-    let (mut flags, mut numbers) = (0, [None; 2]);
-    let mut words = told.split_whitespace().peekable();
-    while let Some(flag) = words.next() {
-        let bit = match flag {
-            "syn" => Flags::SYN,
-            "fin" => Flags::FIN,
-            "rst" => Flags::RST,
-            "psh" => PSH,
-            "urg" => 0x20,
-            "ack" => Flags::ACK,
-            _ => break,
-        };
-        flags |= bit;
-        let number = words.next_if(|word| word.bytes().all(|b| b.is_ascii_digit()));
-        let slot = &mut numbers[usize::from(bit == Flags::ACK)];
-        *slot = number.and_then(|number| number.parse().ok()).or(*slot);
-    }
-    (flags != 0).then_some((Flags(flags), numbers))
-}
-
-/// A packet of another protocol, unless it may be one of TCP.
-fn other(stamp: Stamp, may_be_tcp: bool) -> Item {
-    if may_be_tcp { Item::Unread(0, String::new()) } else { Item::Other(stamp) }
-}
-
-/// Does a flag stand there with a number, as only TCP has them? `fin 28050`
-fn has_numbers(line: &str) -> bool {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let is_number = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_digit());
-    words
-        .windows(2)
-        .any(|pair| matches!(pair[0], "syn" | "fin" | "rst" | "psh" | "ack") && is_number(pair[1]))
-}
-
-/// Does a packet end with an address, or a part of one, perhaps with its port, or even before it?
-fn ends_within_end(line: &str) -> bool {
-    let mut words = line.split_whitespace().rev();
-    let (last, before) = (words.next().unwrap_or_default(), words.next());
-    let is_part = last.starts_with(|c: char| c.is_ascii_hexdigit())
-        && last.contains(['.', ':'])
-        && last.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
-    let is_way = |word: &str| matches!(word, "in" | "out");
-    is_way(last) || is_part && before.is_some_and(|word| is_way(word) || word == "->")
-}
-
-/// The seconds since it began, or a day and a time of it.
-fn stamp(before: &str) -> Stamp {
-    let words: Vec<&str> = before.split_whitespace().collect();
-    let dated = words.windows(2).find_map(|pair| Stamp::dated(pair[0], pair[1]));
-    let seconds = || words.iter().find_map(|word| Stamp::seconds(word));
-    dated.or_else(seconds).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tcp::segment::Flags;
 
     fn read(text: &str) -> Vec<Item> {
         let (mut form, mut ends, mut out) =
