@@ -233,10 +233,13 @@ fn is_begun(line: &str) -> bool {
     let Some(time) = time else { return false };
     let behind = &words[time + 1..];
     let is_link = |word: &str| word.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
-    let is_next =
-        |word: &str| is_link(word) || ["IP", "ethertype"].iter().any(|next| next.starts_with(word));
+    let is_next = |word: &str| {
+        word.contains(':') && is_link(word)
+            || ["IP", "ethertype"].iter().any(|next| next.starts_with(word))
+    };
     match behind {
         [] | [_] | [.., "IP" | "IP6" | "ifindex"] | [.., "IP" | "IP6" | "ifindex", _] => true,
+        [.., "ifindex", _, link] => is_link(link),
         [.., last] if behind.iter().any(|word| matches!(*word, "In" | "Out")) => {
             matches!(*last, "In" | "Out") || is_next(last) || line.contains("ethertype IPv")
         }
