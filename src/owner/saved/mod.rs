@@ -5,12 +5,13 @@
 //! itself from any word of a line on, and takes a line only if all of it makes sense. A line that says
 //! CLOSE-WAIT of an end and is understood by none is said, never passed over.
 //!
-//! * [`reader`]: line by line; [`split`]: several sockets on one; [`moments`]: several lists
+//! * [`reader`]: line by line; [`split`]: several sockets on one; [`begun`]: a part of one; [`moments`]: several lists
 //! * [`words`]: states, addresses, services as lists write them; [`clue`]: what may be a socket; [`claims`]: what is
 //!   said of one
 //! * [`ss`], [`netstat`], [`lsof`], [`fields`], [`procfs`], [`json`]: the forms; [`named`]: columns in any order, by their
 //!   names; [`ends`]: two ends and a state
 
+pub mod begun;
 pub mod claims;
 pub mod clue;
 pub mod ends;

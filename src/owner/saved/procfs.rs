@@ -54,13 +54,19 @@ fn without_slot(words: &[&str], before: &[&str]) -> Option<Socket> {
     if before.last().is_some_and(|word| is_slot(word)) || state.len() != 2 {
         return None;
     }
-    let (local, peer) = (end(local)?, end(peer)?);
+    let (local, peer) = (end(local).or_else(|| behind_slot(local))?, end(peer)?);
     let state = kernel_state(u8::from_str_radix(state, 16).ok()?)?;
     let is_whole = |queues: &&&str| queues.len() == 17;
     let whole = rest.first().filter(is_whole);
     whole
         .and_then(|queues| socket(local, peer, words[2], queues, &rest[1..]))
         .or_else(|| Some(netstat::socket([local, peer], state, [None, None], Vec::new())))
+}
+
+/// `1:050012AC:97A6`, from which somebody took the blank away.
+fn behind_slot(word: &str) -> Option<Endpoint> {
+    let (slot, local) = word.split_once(':')?;
+    slot.parse::<u64>().ok().and_then(|_| end(local))
 }
 
 fn socket(

@@ -1,5 +1,6 @@
 //! A saved list, line by line: what its headers said, what goes on in the next line, and what was found so far.
 
+use super::begun::Begun;
 use super::claims::Claims;
 use super::fields::{Fields, File};
 use super::json::{self, Piece};
@@ -37,6 +38,7 @@ pub struct Reader {
     is_open: bool,
     /// The last line with an address that was passed over.
     ends_at: Option<usize>,
+    begun: Begun,
     /// Fields of `lsof -F`.
     fields: Fields,
     is_assumed: bool,
@@ -170,6 +172,9 @@ impl Reader {
             }
             SavedLine::Socket(socket) => {
                 let is_all = says_all(&socket, line);
+                if let Some((number, begun)) = self.begun.row(line) {
+                    self.fail(number, &begun);
+                }
                 self.add(socket, line);
                 if !is_all {
                     self.fail(number, line);
@@ -199,6 +204,7 @@ impl Reader {
             self.ends_at = Some(number);
         }
         self.name(line);
+        self.begun.note(number, line);
         self.claims.count(number, line);
     }
 
@@ -214,6 +220,7 @@ impl Reader {
     fn goes_on(&mut self, begun: Pending, line: &str) -> bool {
         let is_heading = || matches!(self.look(&begun.first), SavedLine::Begun);
         if begun.lines == 1 && is_heading() && matches!(self.look(line), SavedLine::Socket(_)) {
+            self.begun.note(begun.number, &begun.first);
             return false;
         }
         let joined = begun.joined(line);
@@ -512,7 +519,9 @@ impl Reader {
                 };
                 self.add(socket, text);
             }
-            SavedLine::Begun if !begun.texts.iter().any(is_stuck) && !is_next() => {}
+            SavedLine::Begun if !begun.texts.iter().any(is_stuck) && !is_next() => {
+                self.begun.note(begun.number, &begun.first);
+            }
             _ => self.fail(begun.number, &begun.first),
         }
     }
@@ -534,7 +543,10 @@ impl Reader {
         self.give_up();
         self.end_record(last);
         self.end_fields();
-        let Reader { moments, mut unread, claims, is_assumed, .. } = self;
+        let Reader { moments, mut unread, claims, is_assumed, begun, .. } = self;
+        if let Some((number, line)) = begun.end() {
+            Unread::add(&mut unread, number, &line);
+        }
         let ends_empty = moments.ends_empty();
         let moments = moments.finish();
         claims.hold_against(&moments, &mut unread);
