@@ -221,6 +221,10 @@ fn what_may_be_tcp_is_said() {
         // The end of the line was lost: nothing carried eleven octets.
         "22:13:50.224856 IP 172.18.0.3.3306 > 172.18.0.5.38822: Flags [.], ack 20, win 229, length 011:19:11.907567 lo\n",
         "172.18.0.5:38822 → 172.18.0.3:3306 [SYN] Seq=2998121234 Ack=0 Len=0\n",
+        // Tunnels that tcpdump does not open.
+        "22:13:50.224856 IP 203.0.113.1.2152 > 203.0.113.2.2152: UDP, length 68\n",
+        "22:13:50.224856 IP 203.0.113.1 > 203.0.113.2: GREv0, length 78: gre-proto-0x88be\n",
+        "22:13:50.224856 IP (tos 0x0, ttl 64, id 7, offset 0, flags [DF], proto GRE (47), length 98)\n    203.0.113.1 > 203.0.113.2: GREv0, Flags [none], length 78\n\tgre-proto-0x88be\n",
     ] {
         assert_eq!(judged(&format!("{BESIDE}{lines}{BESIDE}")).0, Some(2), "{lines}");
     }
@@ -228,6 +232,8 @@ fn what_may_be_tcp_is_said() {
         "tcpdump -r x.pcap 'tcp[tcpflags] & tcp-fin != 0'\n",
         "$ tshark -r x.pcap -Y tcp.flags.fin==1 -T fields -e ip.src -e tcp.srcport\n",
         "22:13:50.224856 IP 10.0.0.1.53 > 10.0.0.2.5353: 1+ A? x. (21)\n",
+        "22:13:50.224856 IP 10.0.0.1.443 > 10.0.0.2.37008: UDP, length 1200\n",
+        "22:13:50.224856 IP 203.0.113.1.2152 > 203.0.113.2.2152: UDP, length 12\n",
         "22:13:50.224856 02:42:ac:12:00:05 > ff:ff:ff:ff:ff:ff, ethertype Unknown (0x88b5), length 60:\n",
     ] {
         assert_eq!(judged(&format!("{BESIDE}{lines}{BESIDE}")).0, Some(0), "{lines}");

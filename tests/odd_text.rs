@@ -299,6 +299,9 @@ fn what_was_typed_anew_is_read() {
         changed(" > ", " \\> "),
         changed(" > ", " &amp;gt; "),
         changed(" ", "\t"),
+        changed("Flags", "FLAGS"),
+        changed(APP, "192.0.2.5:47902").replace(DB, "198.51.100.3:3306"),
+        whole.to_lowercase().replace("arp, request", "ARP, Request"),
     ] {
         assert_eq!(held(&ticket), held(&whole), "{ticket}");
     }

@@ -56,6 +56,19 @@ fn assert_leak(list: &str) {
     assert_eq!(output.status.code(), Some(1), "{list}");
 }
 
+/// Info may be the first column, and the destination's may be the one before the source's: then tshark's arrow points back.
+#[test]
+fn columns_may_stand_in_another_order() {
+    for row in [
+        "{info} {no} {time} {from} → {to} TCP 66",
+        "{info}\t{no}\t{time}\t{from}\t→\t{to}\tTCP\t66",
+        "{no} {time} {to} ← {from} TCP 66 {info}",
+        "{no}\t{time}\t{to}\t←\t{from}\tTCP\t66\t{info}",
+    ] {
+        assert_leak(&list("", row, str::to_owned));
+    }
+}
+
 #[test]
 fn ends_are_the_addresses_wherever_they_stand() {
     for row in [

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::text::info::info;
+use super::text::tunnels::is_closed;
 use crate::services::port_of;
 
 /// A form: words that its beginning has, and a sentence about it.
@@ -180,6 +181,8 @@ pub fn lacks(line: &str) -> &'static str {
         "; it is as Solaris' snoop prints it (snoop -o FILE writes a capture, and snoop -i FILE -o OUT one of what was kept)"
     } else if is_quiet {
         "; tcpdump -q prints no flags (leave -q out, or give the capture itself)"
+    } else if is_closed(line) {
+        "; it is a tunnel, which tcpdump did not open (tcpdump -w FILE writes a capture, in which it is)"
     } else if has_unknown_service(line) {
         "; the service that stands for a port in it is not known (tcpdump -n and tshark -n print numbers)"
     } else {
@@ -188,8 +191,10 @@ pub fn lacks(line: &str) -> &'static str {
 }
 
 fn has_unknown_service(line: &str) -> bool {
-    let is_unknown =
-        |port: &str| !port.bytes().all(|b| b.is_ascii_digit()) && port_of(port).is_none();
+    // `5:99999` is an end of another form, or none.
+    let is_unknown = |port: &str| {
+        !port.bytes().all(|b| b.is_ascii_digit() || b == b':') && port_of(port).is_none()
+    };
     if let Some(info) = info(line) {
         return info.ports.into_iter().any(is_unknown);
     }

@@ -271,13 +271,19 @@ pub fn arrows(line: &str) -> std::borrow::Cow<'_, str> {
     if line.is_ascii() {
         return line.into();
     }
-    line.replace('→', "->").replace("â†’", "->").into()
+    line.replace('→', "->").replace("â†’", "->").replace('←', "<-").into()
 }
 
 /// Cells of a line: with quotes around those that hold the delimiter, as RFC 4180 has them. Where tshark
 /// prints an arrow between the ends, that is none.
 pub fn cells(line: &str, delimiter: u8) -> Vec<String> {
     let mut cells = all_cells(line, delimiter);
+    // It points to the destination, whose column comes first.
+    let back = cells.iter().position(|cell| matches!(cell.trim(), "←" | "<-"));
+    if let Some(at) = back.filter(|at| *at > 0 && at + 1 < cells.len()) {
+        cells.swap(at - 1, at + 1);
+        cells.remove(at);
+    }
     cells.retain(|cell| !matches!(cell.trim(), "→" | "->" | "â†’"));
     cells
 }

@@ -16,9 +16,10 @@ pub struct Ends {
 const MAX_KNOWN: usize = 1 << 16;
 
 impl Ends {
-    /// `172.18.0.5.38822`, `fe80::1.3306`, `db-1.shop.mysql`, `x.x.x.x.3306`.
+    /// `172.18.0.5.38822`, `fe80::1.3306`, `db-1.shop.mysql`, `x.x.x.x.3306`; who types it anew may write a colon, as
+    /// elsewhere: `172.18.0.5:38822`, `[fe80::1]:3306`.
     pub fn dotted(&mut self, text: &str) -> Option<SocketAddr> {
-        let (host, port) = text.rsplit_once('.')?;
+        let (host, port) = typed(text).or_else(|| text.rsplit_once('.'))?;
         Some(SocketAddr::new(self.host(host)?, self.port(port)?))
     }
 
@@ -49,6 +50,13 @@ impl Ends {
     }
 }
 
+/// An end with a colon before its port. In an address of IPv6 without brackets, there are more.
+fn typed(text: &str) -> Option<(&str, &str)> {
+    let (host, port) = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok())?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    bare.or(Some(host).filter(|host| !host.contains(':'))).map(|host| (host, port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,9 +66,19 @@ mod tests {
         let mut ends = Ends::default();
         assert_eq!(ends.dotted("10.0.0.1.80"), Some("10.0.0.1:80".parse().unwrap()));
         assert_eq!(ends.dotted("fe80::1.mysql"), Some("[fe80::1]:3306".parse().unwrap()));
+        assert_eq!(ends.dotted("10.0.0.1:80"), Some("10.0.0.1:80".parse().unwrap()));
+        assert_eq!(ends.dotted("[fe80::1]:80"), Some("[fe80::1]:80".parse().unwrap()));
+        assert_eq!(ends.dotted("fe80::1:2.80"), Some("[fe80::1:2]:80".parse().unwrap()));
         let named = ends.dotted("x.x.x.x.3306").unwrap();
         assert_eq!(names::host(named.ip()), "x.x.x.x");
-        for wrong in ["10.0.0.1.99999", "db.no-such-service-here", "nothing", ".80"] {
+        for wrong in [
+            "10.0.0.1.99999",
+            "10.0.0.1:99999",
+            "fe80::1:80",
+            "db.no-such-service-here",
+            "nothing",
+            ".80",
+        ] {
             assert_eq!(ends.dotted(wrong), None, "{wrong}");
         }
     }

@@ -188,8 +188,8 @@ fn new_flags(text: &str) -> Option<Flags> {
     if text == "none" {
         return Some(Flags(0));
     }
-    let bit = |c| {
-        Some(match c {
+    let bit = |c: char| {
+        Some(match c.to_ascii_uppercase() {
             'F' => Flags::FIN,
             'S' => Flags::SYN,
             'R' => Flags::RST,
@@ -197,7 +197,7 @@ fn new_flags(text: &str) -> Option<Flags> {
             '.' => Flags::ACK,
             'U' => 0x20,
             // ECN's are of no interest here, nor is a blank of a fold.
-            'E' | 'W' | 'e' | ' ' | '|' => 0,
+            'E' | 'W' | ' ' | '|' => 0,
             _ => return None,
         })
     };

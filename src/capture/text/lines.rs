@@ -191,10 +191,13 @@ const EMPHASIS: [(&str, &str); 28] = [
 /// Marks with more in them: how they begin and end.
 const LONG_EMPHASIS: [(&str, char); 3] = [("<span", '>'), ("<font", '>'), ("{color", '}')];
 
-/// A line on which nothing stands out, or `None` if nothing does. Who writes flags by hand writes them as `flags` or
-/// `Flags:`, too.
+/// A line on which nothing stands out, or `None` if nothing does. Who writes flags by hand writes them as `flags`,
+/// `FLAGS` or `Flags:`, too.
 pub fn without_emphasis(line: &str) -> Option<String> {
-    let mut marks = EMPHASIS.iter().chain(&[("flags", ""), ("Flags:", "")]).map(|(mark, _)| *mark);
+    let mut marks = EMPHASIS
+        .iter()
+        .chain(&[("flags", ""), ("FLAGS", ""), ("Flags:", "")])
+        .map(|(mark, _)| *mark);
     let mut long = LONG_EMPHASIS.iter().map(|(mark, _)| *mark);
     if !marks.any(|mark| line.contains(mark)) && !long.any(|mark| line.contains(mark)) {
         return None;
@@ -207,7 +210,8 @@ pub fn without_emphasis(line: &str) -> Option<String> {
         })
     });
     let plain = EMPHASIS.iter().fold(plain, |line, (mark, kept)| line.replace(mark, kept));
-    Some(plain.replace("flags", "Flags").replace("Flags:", "Flags"))
+    let names = [("flags", "Flags"), ("FLAGS", "Flags"), ("Flags:", "Flags")];
+    Some(names.iter().fold(plain, |line, (name, known)| line.replace(name, known)))
 }
 
 /// Arrows between ends, as people write them in place of tcpdump's own.
@@ -272,6 +276,7 @@ mod tests {
             "Flags <font color=red>[F.]</font>, seq 1",
             "Flags {color:red}[F.]{color}, seq 1",
             "flags: [F.], seq 1",
+            "FLAGS [F.], seq 1",
             "Flags \\[F.\\], seq 1",
         ] {
             assert_eq!(without_emphasis(marked).as_deref(), Some("Flags [F.], seq 1"), "{marked}");

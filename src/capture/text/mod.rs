@@ -15,6 +15,7 @@
 //! * [`stamp`], `clock`: times
 //! * `digits`: numbers that people may have changed
 //! * [`signs`]: what shows that a line is a packet of TCP, though it cannot be read
+//! * [`tunnels`]: what is in them, and is not printed
 //! * [`numbers`]: sequence numbers as they were on the wire
 //! * [`mod@turned`]: lines that stand newest first
 //! * [`twins`]: ends that may be the same under two names
@@ -40,6 +41,7 @@ pub mod stamp;
 pub mod streams;
 pub mod sums;
 pub mod tcpdump;
+pub mod tunnels;
 pub mod turned;
 pub mod twins;
 pub mod wireshark;

@@ -249,7 +249,7 @@ fn layout(lines: &[String]) -> Option<Layout> {
             }
         }
         let info = info(line)?;
-        if let Some(words) = Words::of(&line[..info.at], lines) {
+        if let Some(words) = Words::of(line, &info, lines) {
             return Some(Layout::Words(words));
         }
     }

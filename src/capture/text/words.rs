@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::columns::is_number;
-use super::info::{info, looks_like_info};
+use super::info::{Info, info, looks_like_info};
 use super::row::{Packet, Row, is_part_of_message};
 use super::stamp::Stamp;
 
@@ -25,10 +25,11 @@ struct Placed<'a> {
 }
 
 impl Words {
-    /// By the words before a packet's Info: `None` where its ends cannot be told.
-    pub fn of(front: &str, lines: &[String]) -> Option<Words> {
+    /// By the words beside a packet's Info: `None` where its ends cannot be told.
+    pub fn of(line: &str, info: &Info, lines: &[String]) -> Option<Words> {
+        let front = beside(line, info);
         let words: Vec<&str> = front.split_whitespace().collect();
-        if words.contains(&"->") {
+        if words.iter().any(|word| is_arrow(word)) {
             return Some(Words::default());
         }
         let turned = lines.iter().any(|line| is_turned(line));
@@ -44,7 +45,7 @@ impl Words {
     /// One line, taken apart.
     pub fn row<'a>(&self, line: &'a str) -> Option<Row<'a>> {
         let info = info(line);
-        let front = info.as_ref().map_or(line, |info| &line[..info.at]);
+        let front = info.as_ref().map_or(line, |info| beside(line, info));
         let Placed { words, from, to, by_arrow } = self.placed(front)?;
         let times = times_in(&words[..from.min(to).min(words.len())]);
         if times.is_empty() {
@@ -84,8 +85,10 @@ impl Words {
 
     fn placed<'a>(&self, front: &'a str) -> Option<Placed<'a>> {
         let words: Vec<&str> = front.split_whitespace().collect();
-        let arrow = words.iter().position(|word| *word == "->");
+        let arrow = words.iter().position(|word| is_arrow(word));
         let (from, to) = match (arrow, self.source) {
+            // Where the column of the destination comes first, tshark's points there.
+            (Some(arrow), _) if words[arrow] == "<-" => (arrow + 1, arrow.checked_sub(1)?),
             (Some(arrow), _) => (arrow.checked_sub(1)?, arrow + 1),
             (None, Some(source)) => (source, source + 1),
             (None, None) => addresses(&words)?,
@@ -94,6 +97,13 @@ impl Words {
         let (from, to) = if self.turned && !by_arrow { (to, from) } else { (from, to) };
         Some(Placed { words, from, to, by_arrow })
     }
+}
+
+/// The columns before Info; those behind it, if it is the first.
+fn beside<'a>(line: &'a str, info: &Info) -> &'a str {
+    let (before, rest) = line.split_at(info.at);
+    let behind = rest.split_once(" Len=").map_or("", |(_, behind)| behind);
+    if before.trim().is_empty() { behind } else { before }
 }
 
 /// Returns the place right behind the ends, or behind columns of ports.
@@ -115,6 +125,10 @@ fn is_turned(line: &str) -> bool {
     let place = |name| line.find(name);
     place("Info").is_some()
         && place("Destination").zip(place("Source")).is_some_and(|(to, from)| to < from)
+}
+
+fn is_arrow(word: &str) -> bool {
+    matches!(word, "->" | "<-")
 }
 
 /// No column's number, mark or protocol in the place of an end.

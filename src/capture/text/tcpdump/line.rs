@@ -10,6 +10,7 @@ use crate::capture::text::printed::Printed;
 use crate::capture::text::signs::{has_fields, has_flags_of_its_own};
 use crate::capture::text::stamp::Stamp;
 use crate::capture::text::sums;
+use crate::capture::text::tunnels::is_closed;
 use crate::tcp::segment::Way;
 
 /// One line of tcpdump's output, by what it holds.
@@ -181,6 +182,7 @@ fn no_tcp(line: &str) -> Line {
         || told.starts_with("[|tcp]")
         || has_fields(behind)
         || has_flags_of_its_own(behind)
+        || is_closed(line)
     {
         return Line::Unread;
     }
