@@ -180,3 +180,118 @@ fn streams_of_a_client_that_was_not_seen_are_unknown() {
     let flow = flow(talk, &|at| at <= HANDSHAKE);
     assert_eq!(flow["http"]["answered"], Value::Null, "{flow}");
 }
+
+/// The server's leave to go on was lost, and what the client asked then: no transaction is known to be none.
+#[test]
+fn what_was_asked_after_a_lost_answer_to_an_ssl_request_is_not_known() {
+    let said: [&[u8]; 5] = [
+        b"\0\0\0\x08\x04\xd2\x16\x2f",
+        b"N",
+        b"\0\0\0\x12\0\x03\0\0user\0app\0\0",
+        b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I",
+        b"Q\0\0\0\x0aBEGIN\0",
+    ];
+    for lost in [&[1, 4][..], &[1, 2, 4], &[4]] {
+        let flow = without(turns(5432, &said), lost);
+        assert_eq!(flow["postgresql"]["in_transaction"], Value::Null, "{lost:?}: {flow}");
+        assert_eq!(flow["cause"], "unknown", "{lost:?}");
+    }
+    let begun: [&[u8]; 3] = [
+        b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T",
+        b"Q\0\0\0\x0eDELETE a\0",
+        b"C\0\0\0\x0dDELETE 1\0Z\0\0\0\x05T",
+    ];
+    let talk = turns(5432, &[&said[..], &begun].concat());
+    let flow = without(talk, &[2, 3, 5]);
+    assert_ne!(flow["postgresql"]["answered"], false, "{flow}");
+}
+
+/// Messages that are pushed show that the client listens, wherever it asked for that; and what it listened to before
+/// something was lost, it may still.
+#[test]
+fn notifications_show_who_listens() {
+    let said: [&[u8]; 5] = [
+        b"Q\0\0\0\x0dLISTEN a\0",
+        b"C\0\0\0\x0bLISTEN\0Z\0\0\0\x05I",
+        b"Q\0\0\0\x0bSELECT\0",
+        b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
+        b"Q\0\0\0\x0bSELECT\0",
+    ];
+    let talk = || {
+        let pushed = b"A\0\0\0\x0d\0\0\0\x07a\0xy\0";
+        postgresql(&said[..2]).say(SERVER, pushed).say(CLIENT, said[2]).say(SERVER, said[3])
+    };
+    for lost in [&[][..], &[2], &[3], &[2, 3], &[4]] {
+        assert_eq!(without(talk(), lost)["cause"], "subscribed", "{lost:?}");
+    }
+    assert_eq!(flow(talk(), &|at| at < HANDSHAKE + 4)["cause"], "subscribed");
+    // An UNLISTEN may have been lost, and so may the answer to LISTEN.
+    for lost in [&[5][..], &[3, 4]] {
+        assert_eq!(without(talk(), lost)["cause"], "unknown", "{lost:?}");
+    }
+}
+
+/// Silence may have been asked for before the capture, and whoever asks for nothing but an answer has not asked for it.
+#[test]
+fn silence_may_have_been_asked_for_before_the_capture() {
+    let cause = |talk: Talk, begins: usize| {
+        let flow = flow(talk, &|at| at < HANDSHAKE + begins);
+        (flow["cause"].clone(), flow["redis"]["answered"].clone())
+    };
+    let silent = || {
+        let talk = Talk::with(6379).say(CLIENT, &command("CLIENT REPLY OFF"));
+        talk.say(CLIENT, &command("SET k v")).say(CLIENT, &command("SET l v"))
+    };
+    assert_eq!(cause(silent(), 1), (json!("unknown"), Value::Null));
+    let before = [("SET j v", "+OK\r\n"), ("CLIENT REPLY OFF", "")];
+    let told =
+        redis(&before[..1]).say(CLIENT, &command(before[1].0)).say(CLIENT, &command("SET k v"));
+    assert_eq!(without(told, &[0])["redis"]["answered"], Value::Null);
+    let asked = |line: &str| redis(&[("GET j", "$-1\r\n")]).say(CLIENT, &command(line));
+    assert_eq!(cause(asked("GET k"), 2), (json!("unanswered"), json!(false)));
+    assert_eq!(cause(asked("BLPOP q 0"), 2), (json!("subscribed"), json!(false)));
+}
+
+/// Where a capture begins with MONITOR, what comes shows that it was let.
+#[test]
+fn lines_of_monitor_show_who_is_told_of_others() {
+    let line = b"+1700000000.1 [0 127.0.0.1:1] \"get\" \"a\"\r\n";
+    let talk = redis(&[("GET j", "$-1\r\n"), ("MONITOR", "+OK\r\n")]);
+    let flow = flow(talk.say(SERVER, line), &|at| at < HANDSHAKE + 2);
+    assert_eq!(flow["cause"], "subscribed", "{flow}");
+}
+
+/// Requests that were sent before the capture are answered in it, before those that are seen.
+#[test]
+fn a_pipeline_may_have_begun_before_the_capture() {
+    let get: &[u8] = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let ok: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let talk = || {
+        let asked = Talk::with(80).say(CLIENT, get).say(CLIENT, get).say(CLIENT, get);
+        asked.say(SERVER, ok).say(SERVER, ok).say(CLIENT, get).say(SERVER, ok)
+    };
+    assert_eq!(without(talk(), &[])["http"]["answered"], false);
+    // With some of the requests, and with the answers.
+    for begins in [1, 3] {
+        let flow = flow(talk(), &|at| at < HANDSHAKE + begins);
+        assert_eq!(flow["http"]["answered"], Value::Null, "{flow}");
+        assert_eq!(flow["cause"], "unknown", "{begins}");
+    }
+    let usual = turns(80, &[get, ok, get, ok]);
+    assert_eq!(flow(usual, &|at| at < HANDSHAKE + 1)["http"]["answered"], true);
+}
+
+/// Frames show that it goes on in HTTP/2, as the client had asked, though the answer that says so was lost.
+#[test]
+fn an_upgrade_whose_answer_was_lost_is_one() {
+    let ask: &[u8] = b"GET /a HTTP/1.1\r\nHost: shop\r\nUpgrade: h2c\r\n\r\n";
+    let switched: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n";
+    let answer: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x88";
+    let goaway: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+    let talk = || turns(80, &[ask, &[switched, answer].concat()]).say(SERVER, goaway);
+    assert_eq!(without(talk(), &[])["cause"], "close-announced");
+    let flow = without(talk(), &[1]);
+    assert!(flow["evidence"].to_string().contains("GOAWAY NO_ERROR"), "{flow}");
+    assert_eq!((&flow["http"]["answered"], &flow["cause"]), (&Value::Null, &json!("unknown")));
+    assert_eq!(flow["http"]["last_statement"], "GET /a");
+}

@@ -89,6 +89,8 @@ pub struct Facts {
     pub announced: Option<&'static str>,
     /// The client waits for messages that it asked for with this: none of them may be due.
     pub waits_by: Option<&'static str>,
+    /// It waited for messages before something was lost, and may do so still.
+    pub may_wait: bool,
     /// The interval at which both ends have promised to say something.
     pub heartbeat: Option<Heartbeat>,
     /// The last thing the server said, if that was an error, or its reason for closing.
@@ -138,6 +140,7 @@ impl Facts {
             before_login: None,
             announced: None,
             waits_by: None,
+            may_wait: false,
             heartbeat: None,
             server_error: None,
             remarks: Vec::new(),

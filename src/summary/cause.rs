@@ -274,7 +274,10 @@ fn of_talk(facts: &Facts, fin: Option<Time>, server_holds: bool) -> Cause {
         Facts { server_error: Some(error), .. } if error.unsolicited => Cause::ServerSaid,
         _ if missed_heartbeats(facts, fin).is_some() => Cause::MissedHeartbeats,
         Facts { waits_by: Some(_), .. } => Cause::Subscribed,
-        _ => of_answers(facts),
+        _ => match of_answers(facts) {
+            Cause::Forgotten if facts.may_wait => Cause::Unknown,
+            cause => cause,
+        },
     }
 }
 

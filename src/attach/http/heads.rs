@@ -53,6 +53,8 @@ pub struct Request<'h> {
     pub closes: bool,
     /// HTTP/1.0, and it does not ask to stay (RFC 9112, 9.3).
     pub is_old: bool,
+    /// It would go on in HTTP/2.
+    pub upgrades: bool,
 }
 
 /// An answer, by its head.
@@ -203,6 +205,7 @@ impl Heads {
             agent: fields.agent.map(product),
             closes: fields.closes,
             is_old: request.version == Some(0) && !fields.stays,
+            upgrades: fields.upgrades,
         })
     }
 

@@ -47,6 +47,12 @@ pub struct Http {
     unmatched: bool,
     /// The client sends more before it has its answers: after a loss, nobody can match them.
     pipelines: bool,
+    /// The capture begins in the middle of what the client asked.
+    is_middle: bool,
+    /// The last thing that was seen is an answer.
+    has_answered: bool,
+    /// The last request asks to go on in HTTP/2.
+    asks_for_two: bool,
     last: Option<Asked>,
     host: Kept,
     agent: Kept,
@@ -112,6 +118,9 @@ impl Protocol for Http {
             waiting: VecDeque::new(),
             unmatched: false,
             pipelines: false,
+            is_middle: false,
+            has_answered: false,
+            asks_for_two: false,
             last: None,
             host: Kept::default(),
             agent: Kept::default(),
@@ -219,6 +228,10 @@ impl Http {
 
     fn miss(&mut self, from: Peer, octets: u64) {
         let is_beginning = octets == 0 && !self.heard[from as usize];
+        if from == Peer::Client {
+            self.is_middle |= is_beginning;
+            self.has_answered = false;
+        }
         if self.heads(from).miss(octets) || is_beginning {
             return;
         }
@@ -247,7 +260,10 @@ impl Http {
         }
         if self.heads(from).is_lost() {
             if Http::probe(data, from) != Probe::Sure {
-                return self.unread(from);
+                return match self.is_upgraded_unseen(from, data) {
+                    true => self.go_on(from, at, data),
+                    false => self.unread(from),
+                };
             }
             self.heads(from).find();
             if from == Peer::Client && was_heard {
@@ -326,9 +342,7 @@ impl Http {
         let method = self.waiting.front().copied().unwrap_or(Method::Other);
         let response = self.server.response(head, method == Method::Head)?;
         if response.upgrades {
-            let by = [core::mem::take(&mut self.host), core::mem::take(&mut self.agent)];
-            let upgraded = self.last.take().map(|asked| Two::upgraded(asked, by));
-            self.two = Some(Box::new(upgraded.unwrap_or_else(Two::in_the_middle)));
+            self.two = Some(Box::new(self.upgraded()));
             return Some(Turn::Two);
         }
         self.response(&response, method);
@@ -348,6 +362,25 @@ impl Http {
         true
     }
 
+    /// The answer that it goes on in HTTP/2 was lost, as frames show that come after it.
+    fn is_upgraded_unseen(&mut self, from: Peer, data: &[u8]) -> bool {
+        if from == Peer::Client || !self.asks_for_two || !two::are_frames(data) {
+            return false;
+        }
+        self.two = Some(Box::new(self.upgraded()));
+        if let Some(two) = &mut self.two {
+            two.lose(Peer::Server);
+        }
+        true
+    }
+
+    /// The request that was seen last is the first of HTTP/2.
+    fn upgraded(&mut self) -> Two {
+        let by = [core::mem::take(&mut self.host), core::mem::take(&mut self.agent)];
+        let upgraded = self.last.take().map(|asked| Two::upgraded(asked, by));
+        upgraded.unwrap_or_else(Two::in_the_middle)
+    }
+
     /// Goes on in HTTP/2 with these octets.
     fn go_on(&mut self, from: Peer, at: Time, rest: &[u8]) {
         if let Some(two) = self.two.as_mut().filter(|_| !rest.is_empty()) {
@@ -358,7 +391,7 @@ impl Http {
     /// Something that cannot be told apart.
     fn unread(&mut self, from: Peer) {
         if from == Peer::Client {
-            self.last = None;
+            (self.last, self.has_answered) = (None, false);
         }
         (self.unmatched, self.truncated, self.announced) = (true, true, None);
         self.status = None;
@@ -392,6 +425,9 @@ impl Http {
             _ => Method::Other,
         };
         self.pipelines |= !self.waiting.is_empty();
+        // Answers may be to what was asked before the capture.
+        self.unmatched |= self.pipelines && self.is_middle;
+        self.has_answered = false;
         if self.waiting.len() >= MAX_WAITING {
             self.unmatched = true;
         } else {
@@ -401,6 +437,7 @@ impl Http {
         last.set(at, request.method, request.target, false);
         self.host.set(request.host);
         self.agent.set(request.agent);
+        self.asks_for_two = request.upgrades;
         self.announced = None;
         self.asked_to_close = match () {
             () if request.closes => Some(ASKED),
@@ -414,9 +451,10 @@ impl Http {
         if response.status < 200 && response.status != 101 {
             return;
         }
-        if self.waiting.pop_front().is_none() && self.last.is_some() {
-            self.unmatched = true;
-        }
+        let is_surplus = self.waiting.pop_front().is_none();
+        self.unmatched |= is_surplus && self.last.is_some();
+        // One after another, and nothing was asked between them.
+        self.pipelines |= core::mem::replace(&mut self.has_answered, true) && is_surplus;
         self.status = Some(response.status);
         if response.product.is_some() {
             self.product.set(response.product);

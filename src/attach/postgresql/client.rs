@@ -148,11 +148,6 @@ impl Postgresql {
         }
         // What was parsed in between may have their names.
         self.prepared.clear();
-        let is_new = self.last.command.is_none() && self.transaction.open.is_none();
-        if is_new && self.units.is_empty() {
-            // Here the capture begins.
-            return;
-        }
         let goes_on = !self.heard && self.units.back().is_some_and(|unit| unit.unsure);
         // The rest of what is open already was not seen, or all of something else.
         let has_said = |unit: &Unit| !unit.closed && unit.at <= self.last.at;
@@ -288,6 +283,8 @@ impl Postgresql {
             (unit.closed, unit.merged) = (false, true);
         } else if !self.heard {
             self.pipelines = true;
+            // The answer may be in what was lost, which was known before.
+            self.unmatched |= self.server.is_lost();
         } else if self.server.is_lost() || !self.units.are_seen() {
             self.units.clear();
             self.unmatched |= self.pipelines;

@@ -61,6 +61,7 @@ impl Postgresql {
             server_error: self.error.as_deref().map(|error| error.show(literals)),
             before_login: self.before_login(),
             waits_by: self.waits_by(),
+            may_wait: self.waits.listened,
             announced: self
                 .cancels
                 .then_some("a CancelRequest has no answer, and ends its connection"),

@@ -113,6 +113,8 @@ struct Session {
     asked: bool,
     /// The server was ready once, or what would tell was not seen.
     ready: bool,
+    /// It let the client in, and was not ready since.
+    welcomes: bool,
     denied: bool,
 }
 

@@ -3,10 +3,9 @@
 use super::error::Refusal;
 use super::messages::{Message, Messages, are_messages, whole};
 use super::unit::{Unit, Units};
-use super::waits::Waits;
 use super::{Phase, Postgresql};
 use crate::attach::facts::name;
-use crate::attach::sql::text::Effect;
+use crate::attach::sql::text::{Effect, SqlText};
 use crate::place::Time;
 use crate::tcp::stream::Piece;
 
@@ -148,10 +147,10 @@ impl Postgresql {
     /// Something that the server sent was not seen.
     fn server_lost(&mut self) {
         self.truncated = true;
-        self.session.ready = true;
+        (self.session.ready, self.session.welcomes) = (true, false);
         self.transaction.forget();
         self.unmatched |= self.pipelines && self.units.len() > 1;
-        self.forget_waits();
+        self.lose_waits();
         self.not_heard();
     }
 
@@ -162,9 +161,20 @@ impl Postgresql {
         }
     }
 
+    /// Requests that wait for their answers may have asked for messages, or for no more of them, with success or not.
+    fn lose_waits(&mut self) {
+        let is_listen = |(_, text): &(Time, SqlText)| text.begins_with(&["listen"]);
+        self.waits.listened |= self.units.iter().any(|unit| unit.texts.iter().any(is_listen));
+        self.copy = None;
+        if self.unmatched || !self.units.is_empty() {
+            self.waits.forget();
+        }
+    }
+
     /// Something was not seen that may have asked for messages, or for no more of them.
     pub(super) fn forget_waits(&mut self) {
-        (self.waits, self.copy) = (Waits::default(), None);
+        self.waits.forget();
+        self.copy = None;
     }
 
     /// `last`: nothing follows it in its segment.
@@ -177,6 +187,7 @@ impl Postgresql {
                 self.transaction.forget();
             }
             (b'C', tag) => self.complete(tag),
+            (b'R', [0, 0, 0, 0]) => self.session.welcomes = true,
             (b'I' | b's', _) => self.done(|_| {}),
             (b'E', body) => match Refusal::read(body, message.is_whole()) {
                 Some(error) => self.refuse(error),
@@ -184,6 +195,7 @@ impl Postgresql {
             },
             (b'N', body) => self.warn(Refusal::read(body, message.is_whole())),
             (b'S', body) => self.parameter(body),
+            (b'A', [_, _, _, _, rest @ ..]) => self.notified(rest),
             // A Sync that the client sent before it copies is not answered.
             (b'W', _) => self.copy = Some(b'W'),
             (b'c', _) => self.copy = None,
@@ -205,6 +217,12 @@ impl Postgresql {
         }
         if let Some(leave) = warning.filter(Refusal::shuts_down) {
             self.error = Some(Box::new(Refusal { unsolicited: true, ..leave }));
+        }
+    }
+
+    fn notified(&mut self, rest: &[u8]) {
+        if let Some((channel, _)) = Message::text(rest) {
+            self.waits.notified(channel);
         }
     }
 
@@ -314,7 +332,9 @@ impl Postgresql {
         if self.phase == Phase::Startup {
             self.phase = Phase::Messages;
         }
-        let unit = self.answered_unit(last);
+        // After its welcome it is ready for what is asked, and has answered nothing of it.
+        let is_welcome = core::mem::take(&mut self.session.welcomes);
+        let unit = if is_welcome { None } else { self.answered_unit(last) };
         self.doubtful = unit.as_ref().is_some_and(|unit| unit.merged);
         self.settled = unit.as_ref().is_none_or(|unit| unit.leaves(status != b'I'));
         let failed = unit.as_ref().is_some_and(|unit| unit.failed);

@@ -16,6 +16,8 @@ pub struct Waits {
     soon: Channels,
     /// Channels that it listens to already.
     now: Channels,
+    /// It listened to channels before something was lost.
+    pub listened: bool,
 }
 
 impl Waits {
@@ -28,7 +30,10 @@ impl Waits {
                 Some(name) => self.soon.retain(|other| *other != name && !other.is_empty()),
                 None => self.soon.clear(),
             },
-            b"DISCARD ALL\0" => self.soon.clear(),
+            b"DISCARD ALL\0" => {
+                self.soon.clear();
+                self.listened = false;
+            }
             b"COMMIT\0" => self.settle(true),
             b"ROLLBACK\0" => self.settle(false),
             _ => {}
@@ -50,6 +55,25 @@ impl Waits {
                 false => self.soon.clone_from(&self.now),
             }
         }
+    }
+
+    /// A message came of this channel: whatever was not seen, it listens to that.
+    pub fn notified(&mut self, channel: &[u8]) {
+        let is_new = |channels: &Channels| {
+            channels.len() < MAX_CHANNELS && !channels.iter().any(|other| **other == *channel)
+        };
+        if is_new(&self.now) {
+            self.now.push(channel.into());
+        }
+        if is_new(&self.soon) {
+            self.soon.push(channel.into());
+        }
+    }
+
+    /// Something was not seen that may have asked for messages, or for no more of them.
+    pub fn forget(&mut self) {
+        let listened = self.listened || self.listens() || !self.soon.is_empty();
+        *self = Waits { listened, ..Waits::default() };
     }
 
     pub fn listens(&self) -> bool {

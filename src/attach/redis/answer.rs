@@ -1,11 +1,13 @@
 //! Answers of the server, and what it says unasked.
 
 use super::asked::Asked;
+use super::command::{Command, Effect};
 use super::reader::{Element, are_values, is_kind};
 use super::silence::Replies;
 use super::{Reader, Redis};
 use crate::attach::facts::name;
 use crate::attach::sql::message::without_values;
+use crate::place::Time;
 use crate::tcp::stream::Piece;
 
 /// Errors whose words are the server's own. Others may be a script's.
@@ -250,9 +252,13 @@ impl Redis {
         self.reply(kind, last);
     }
 
-    /// A line of MONITOR begins with its time; an answer does not.
-    fn is_told_of_others(&self, kind: u8, last: &Element<'_>) -> bool {
-        self.monitors && kind == b'+' && last.text.first().is_some_and(u8::is_ascii_digit)
+    /// A line of MONITOR begins with its time; an answer does not. Such a line shows that MONITOR was asked for, if that
+    /// is the last command of those that were seen.
+    fn is_told_of_others(&mut self, kind: u8, last: &Element<'_>) -> bool {
+        let is_line = kind == b'+' && last.text.first().is_some_and(u8::is_ascii_digit);
+        let is_last = |(_, last): &(Time, Command)| last.effect() == Effect::Monitor;
+        self.monitors |= is_line && self.unmatched && self.last.as_ref().is_some_and(is_last);
+        self.monitors && is_line
     }
 
     fn channel_answered(&mut self) {
@@ -286,7 +292,8 @@ impl Redis {
             Box::new(Refusal { unsolicited, ..error })
         });
         self.session.was_let_in |= !is_error;
-        if self.replies == Replies::Unheard && self.last.is_some() {
+        // What was lost may have been asked before that which this answers.
+        if self.replies == Replies::Unheard && (self.last.is_some() || !self.truncated) {
             self.replies = Replies::On;
         }
         let is_queued = kind == b'+' && text == b"QUEUED";

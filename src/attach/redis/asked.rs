@@ -208,7 +208,7 @@ impl Redis {
         self.waiting.clear();
         (self.unmatched, self.last, self.open) = (true, None, None);
         self.monitors = false;
-        if truncates && self.replies.are_known() {
+        if self.replies.are_known() {
             self.replies = Replies::Unheard;
         }
         self.log.forget();

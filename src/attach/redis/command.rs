@@ -83,6 +83,30 @@ const BLOCKING: [&str; 8] =
 /// Commands after which the server sends by itself.
 const STREAMING: [&str; 2] = ["PSYNC", "SYNC"];
 
+/// Commands that only read, as they are used most: nobody sends them who wants no answer.
+const READING: [&str; 20] = [
+    "DBSIZE",
+    "ECHO",
+    "EXISTS",
+    "GET",
+    "HEXISTS",
+    "HGET",
+    "HGETALL",
+    "HMGET",
+    "INFO",
+    "KEYS",
+    "LLEN",
+    "LRANGE",
+    "MGET",
+    "PING",
+    "SCAN",
+    "SISMEMBER",
+    "SMEMBERS",
+    "TTL",
+    "ZRANGE",
+    "ZSCORE",
+];
+
 /// Commands that subscribe.
 const SUBSCRIBING: [&str; 3] = ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"];
 
@@ -217,6 +241,12 @@ impl Command {
         let is_read = self.is_one_of(0, &["XREAD", "XREADGROUP"]).is_some();
         let mut options = (1..self.ends.len()).take_while(|at| !self.is(*at, "STREAMS"));
         is_read && options.any(|at| self.is(at, "BLOCK")) || self.is_one_of(0, &BLOCKING).is_some()
+    }
+
+    /// Returns whether it is sent for its answer's sake.
+    pub fn wants_answer(&self) -> bool {
+        let waits = matches!(self.effect(), Effect::Blocks | Effect::Subscribe | Effect::Streams);
+        waits || self.is_one_of(0, &READING).is_some()
     }
 
     pub fn effect(&self) -> Effect {

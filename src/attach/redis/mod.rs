@@ -194,7 +194,7 @@ impl Protocol for Redis {
             waits_by: self.waits_by(),
             server_error: self.error.as_deref().map(|error| error.show(literals)),
             encrypted: self.encrypted,
-            truncated: self.truncated,
+            truncated: self.truncated || self.may_be_silent(),
             ..Facts::of(Redis::IDENTITY)
         }
     }
@@ -220,11 +220,25 @@ impl Redis {
 
     fn answered(&self) -> Option<bool> {
         match () {
-            () if self.done || !self.replies.are_known() => None,
+            () if self.done || !self.is_to_be_answered() => None,
+            () if self.is_silent && self.unmatched => None,
             () if !self.unmatched => Some(self.waiting.is_empty() && self.server.is_between()),
             () if !self.heard && !self.client.is_lost() => Some(false),
             () => None,
         }
+    }
+
+    /// The client wants answers, by its word or by what it asked last.
+    fn is_to_be_answered(&self) -> bool {
+        match self.replies {
+            Replies::Unheard => self.last.as_ref().is_some_and(|(_, last)| last.wants_answer()),
+            replies => replies.are_known(),
+        }
+    }
+
+    /// Tells whether the server may have been asked for silence, so that nobody knows what it owes.
+    fn may_be_silent(&self) -> bool {
+        !self.heard && self.last.is_some() && !self.is_to_be_answered()
     }
 
     fn in_transaction(&self) -> Option<bool> {

@@ -172,7 +172,7 @@ impl Two {
     }
 
     /// Something was not seen: what is open is not known any more.
-    fn lose(&mut self, from: Peer) {
+    pub fn lose(&mut self, from: Peer) {
         let half = self.half(from);
         half.frames.lose();
         half.table.forget();
