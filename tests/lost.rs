@@ -295,3 +295,39 @@ fn an_upgrade_whose_answer_was_lost_is_one() {
     assert_eq!((&flow["http"]["answered"], &flow["cause"]), (&Value::Null, &json!("unknown")));
     assert_eq!(flow["http"]["last_statement"], "GET /a");
 }
+
+/// A client that asks what a statement is like, and for nothing else, has had its answer, though one before was lost; nor is
+/// the last statement of a pipeline known whose end was lost.
+#[test]
+fn what_is_asked_at_once_may_be_lost_in_part() {
+    let begin: [&[u8]; 2] = [b"Q\0\0\0\x0aBEGIN\0", b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T"];
+    let executed = |sql: &str| {
+        let parse =
+            [&b"P"[..], &[0, 0, 0, sql.len() as u8 + 8, 0], sql.as_bytes(), &[0; 3]].concat();
+        [&parse, &b"B\0\0\0\x0c\0\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0"[..]].concat()
+    };
+    let sync: &[u8] = b"S\0\0\0\x04";
+    let ready: &[u8] = b"Z\0\0\0\x05T";
+    let said: [&[u8]; 4] =
+        [&[&executed("DECLARE c"), sync].concat(), ready, b"D\0\0\0\x07Pc\0S\0\0\0\x04", ready];
+    let flow = without(postgresql(&[&begin[..], &said].concat()), &[5]);
+    assert_eq!(flow["postgresql"]["answered"], true, "{flow}");
+    let piped = |lost: &[usize]| {
+        let talk = postgresql(&begin).say(CLIENT, &executed("DELETE a"));
+        let talk = talk.say(CLIENT, &executed("SELECT b")).say(CLIENT, sync).say(SERVER, ready);
+        without(talk, lost)["postgresql"]["last_statement"].clone()
+    };
+    assert_eq!(piped(&[]), "SELECT b");
+    assert_eq!(piped(&[5]), Value::Null);
+    assert_eq!(piped(&[6]), "SELECT b", "a Sync is no statement");
+}
+
+/// Where a capture begins with the answer to what was asked before it, the server has not said why it closes.
+#[test]
+fn an_error_that_a_capture_begins_with_is_an_answer() {
+    let failed: &[u8] = b"E\0\0\0\x24SERROR\0VERROR\0C57014\0Mcanceled\0\0";
+    let said: [&[u8]; 2] = [b"Q\0\0\0\x0bselect\0", failed];
+    let flow = flow(postgresql(&said), &|at| at < HANDSHAKE + 3);
+    assert_eq!(flow["postgresql"]["server_error"]["code"], "57014", "{flow}");
+    assert_ne!(flow["cause"], "server-said", "{flow}");
+}

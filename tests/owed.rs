@@ -154,3 +154,15 @@ fn an_end_that_was_not_captured_was_not_silent() {
     assert_eq!(flow["verdict"], json!("unknown"));
     assert!(flow["evidence"].to_string().contains("\"the client sent QUIT\""), "{flow}");
 }
+
+/// A client of PostgreSQL that asks for all results at the end of its pipeline, by a Flush behind its Sync, has had them.
+#[test]
+fn a_flush_behind_a_sync_waits_for_nothing() {
+    let talk = Talk::with(5432).say(CLIENT, b"\0\0\0\x12\0\x03\0\0user\0app\0\0");
+    let talk = talk.say(SERVER, b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+    let asked = b"P\0\0\0\x10\0SELECT 1\0\0\0B\0\0\0\x0c\0\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0";
+    let talk = talk.say(CLIENT, asked).say(CLIENT, b"S\0\0\0\x04").say(CLIENT, b"H\0\0\0\x04");
+    let talk = talk.say(SERVER, b"1\0\0\0\x042\0\0\0\x04C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I");
+    let facts = &report(&talk, &["--all"])["postgresql"];
+    assert_eq!((&facts["answered"], &facts["in_transaction"]), (&json!(true), &json!(false)));
+}

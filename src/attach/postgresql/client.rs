@@ -15,6 +15,9 @@ const KEEP: usize = MAX_TEXT + 128;
 /// No server takes a longer startup message.
 const MAX_STARTUP: u64 = 10_000;
 
+/// No statement is that short, behind one that is executed: the end of an Execute, a Flush and a Sync are.
+const LONGEST_END: u64 = 20;
+
 const VERSION_3: [u8; 2] = [0, 3];
 const CANCEL: [u8; 4] = [4, 210, 22, 46];
 const TLS: [u8; 4] = [4, 210, 22, 47];
@@ -76,7 +79,7 @@ impl Postgresql {
                         self.take_up_unless(begins);
                         messages.find();
                     } else {
-                        self.client_lost(at);
+                        self.client_lost(at, u64::MAX);
                     }
                 }
                 let mut data = data;
@@ -101,7 +104,10 @@ impl Postgresql {
             if self.phase != Phase::Messages && !is_missing {
                 return self.reject();
             }
-            self.client_lost(at);
+            self.client_lost(
+                at,
+                if let Piece::Missing(octets) = piece { octets } else { u64::MAX },
+            );
         }
         self.client = messages;
     }
@@ -112,7 +118,7 @@ impl Postgresql {
         while let Some(message) = whole(&mut rest, at) {
             if !self.request(&message) {
                 self.client.lose();
-                self.client_lost(at);
+                self.client_lost(at, u64::MAX);
                 return &[];
             }
         }
@@ -137,8 +143,8 @@ impl Postgresql {
         begins_text || are_messages(data, |kind| b"QPBEDCHSFXdcf".contains(&kind))
     }
 
-    /// Something that the client sent was not seen: nobody knows what it asked for.
-    pub(super) fn client_lost(&mut self, at: Time) {
+    /// So many octets that the client sent, or more, were not seen: nobody knows what it asked for.
+    pub(super) fn client_lost(&mut self, at: Time, octets: u64) {
         self.truncated = true;
         self.bound = None;
         self.forget_waits();
@@ -150,7 +156,8 @@ impl Postgresql {
         self.prepared.clear();
         let goes_on = !self.heard && self.units.back().is_some_and(|unit| unit.unsure);
         // The rest of what is open already was not seen, or all of something else.
-        let has_said = |unit: &Unit| !unit.closed && unit.at <= self.last.at;
+        let is_next = self.last.command == Some("Execute") && octets > LONGEST_END;
+        let has_said = |unit: &Unit| !unit.closed && unit.at <= self.last.at && !is_next;
         self.missed |= !goes_on && !self.units.back().is_some_and(|unit| has_said(unit));
         if !goes_on && let Some(unit) = self.units.open(at) {
             (unit.unsure, unit.closed) = (true, true);
@@ -232,20 +239,18 @@ impl Postgresql {
             b'P' => self.parse(message),
             b'B' => self.bind(message),
             b'E' => self.execute(message),
-            b'D' => drop(self.units.open(message.at)),
-            b'C' => self.close(message),
-            b'H' => {
-                if let Some(unit) = self.units.open(message.at) {
-                    unit.flushed = true;
-                }
+            b'D' => {
+                self.before_unit();
+                self.units.open(message.at);
             }
+            b'C' => self.close(message),
             b'S' => self.sync(message.at),
             b'X' => {
                 self.terminated = true;
                 self.confirmed = Some(true);
             }
-            // A password; what is copied.
-            b'p' | b'd' | b'c' | b'f' => {}
+            // A password; what is copied; a Flush, which asks for nothing more.
+            b'p' | b'H' | b'd' | b'c' | b'f' => {}
             _ => return false,
         }
         true

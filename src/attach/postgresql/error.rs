@@ -20,6 +20,8 @@ pub struct Refusal {
     pub message: Box<str>,
     /// The session ends with it.
     pub fatal: bool,
+    /// It answers something that was asked.
+    pub answers: bool,
     /// Nothing had been asked.
     pub unsolicited: bool,
 }
@@ -27,7 +29,8 @@ pub struct Refusal {
 impl Refusal {
     /// The fields of an error: a letter and a text each.
     pub fn read(body: &[u8], whole: bool) -> Option<Refusal> {
-        let (mut fatal, mut sqlstate, mut message, mut goes_on) = (false, None, None, false);
+        let (mut fatal, mut answers, mut goes_on) = (false, false, false);
+        let (mut sqlstate, mut message) = (None, None);
         let mut rest = body;
         while let [field, text @ ..] = rest
             && *field != 0
@@ -44,7 +47,10 @@ impl Refusal {
                 None => break,
             };
             match field {
-                b'S' | b'V' => fatal |= matches!(text, b"FATAL" | b"PANIC"),
+                b'S' | b'V' => {
+                    fatal |= matches!(text, b"FATAL" | b"PANIC");
+                    answers |= text == b"ERROR";
+                }
                 b'C' => sqlstate = Some(text),
                 b'M' => message = Some(text),
                 _ => {}
@@ -65,7 +71,7 @@ impl Refusal {
         let end = if goes_on || message.chars().count() > MAX_MESSAGE { "…" } else { "" };
         let message =
             message.chars().take(MAX_MESSAGE).chain(end.chars()).collect::<String>().into();
-        Some(Refusal { sqlstate, message, fatal, unsolicited: false })
+        Some(Refusal { sqlstate, message, fatal, answers, unsolicited: false })
     }
 
     /// Returns whether a transaction was open, where the server closes because it waited for the client too long.

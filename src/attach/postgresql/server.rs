@@ -277,7 +277,7 @@ impl Postgresql {
     }
 
     fn refuse(&mut self, error: Refusal) {
-        let unsolicited = self.units.is_empty() && self.session.ready;
+        let unsolicited = self.units.is_empty() && self.session.ready && !error.answers;
         // Without its code, it says something only where nothing had been asked, no login either.
         let is_clear = unsolicited && self.transaction.open.is_some();
         if error.sqlstate.is_none() && !is_clear {

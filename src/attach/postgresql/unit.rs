@@ -18,8 +18,6 @@ pub struct Unit {
     pub texts: Vec<(Time, SqlText)>,
     /// The server will say `ReadyForQuery`.
     pub closed: bool,
-    /// Results are asked for without it.
-    pub flushed: bool,
     /// A part of it was not seen.
     pub unsure: bool,
     /// Answers after it may belong to another one.
