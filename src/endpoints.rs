@@ -97,6 +97,15 @@ impl EndpointSet {
                 && rule.port.is_none_or(|port| port == end.port)
         })
     }
+
+    /// True if any rule can match an endpoint at one of these addresses, which are a host's.
+    #[must_use]
+    pub fn meets(&self, addresses: &BTreeSet<IpAddr>) -> bool {
+        let meets = |net: IpNet| {
+            is_one_of(addresses, net.addr()) || addresses.iter().any(|ip| net.contains(ip))
+        };
+        self.0.iter().any(|rule| rule.net.is_none_or(meets))
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +147,27 @@ mod tests {
             ["", "name:", "localhost", "10.0.0.5/33", "10.0.0.5:", ":0x1", ":70000", "10.0.0"]
         {
             assert!(wrong.parse::<EndpointSet>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn who_meets_a_host_is_at_one_of_its_addresses() {
+        let host = ["127.0.0.1", "10.0.0.5", "fd00::5"];
+        let host = host.map(|ip| ip.parse().expect("an address")).into();
+        let meets = |text: &str| text.parse::<EndpointSet>().expect("endpoints").meets(&host);
+        for text in [
+            "10.0.0.5",
+            "10.0.0.5:80",
+            "10.0.0.0/8",
+            "fd00::/64",
+            ":80",
+            "127.0.0.2",
+            "10.0.0.9,::5,fd00::5",
+        ] {
+            assert!(meets(text), "{text}");
+        }
+        for text in ["10.0.0.9", "10.0.0.9:80", "192.0.2.0/24", "fd00::9", "10.0.0.9,fd00::9"] {
+            assert!(!meets(text), "{text}");
         }
     }
 }

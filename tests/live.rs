@@ -1105,3 +1105,22 @@ fn what_was_stuck_before_waits_for_min_hold_as_well() {
     let (report, status) = watcher.stop();
     assert_eq!((report.len(), status), (1, Some(0)), "{report:?}");
 }
+
+/// A mistyped address would show in the last report alone, after days without an event.
+#[test]
+fn a_local_side_that_is_not_of_this_host_is_said_at_once() {
+    if !is_root() {
+        return;
+    }
+    let said = |local: &str| {
+        let args = ["live", "-i", "lo", "--duration", "100ms", "--local", local, "port 1"];
+        let output = command(&args).output().expect("the binary runs");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let strange = said("192.0.2.1");
+    assert!(strange.contains("--local names no address of this host"), "{strange}");
+    for own in ["127.0.0.1", "127.0.0.2", ":3306", "192.0.2.1,127.0.0.0/8"] {
+        let said = said(own);
+        assert!(!said.contains("--local"), "{own}: {said}");
+    }
+}

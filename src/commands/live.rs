@@ -19,6 +19,7 @@ use super::service::{Manager, Reported};
 use super::signals::{is_ignored, stop_at, unhandled};
 use super::terminal::{Said, Terminal, ended};
 use super::{Exit, colored, complain, open, place};
+use crate::capture::Source as _;
 use crate::capture::filter::Filter;
 use crate::capture::live::ring::Ring;
 use crate::capture::live::{Live as Source, Wanted, interfaces, now};
@@ -40,6 +41,10 @@ use crate::units::count;
 
 /// Names the socket of a service manager (sd_notify(3)).
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+
+/// Warns at once: a mistyped address would show in the last report alone.
+const NOBODY_HERE: &str = "--local names no address of this host (ip -br address lists them): its own sockets are not judged, \
+                           only connections of others that pass here";
 
 /// The place where packets are kept.
 pub enum Keeping {
@@ -136,6 +141,10 @@ fn begin(asked: LiveCommand) -> Result<Exit, String> {
     let began = now();
     let name = source.name();
     complain(&format!("listening on {name}, snap length {}", asked.wanted.snap_len));
+    let (local, here) = (asked.plan.policy.local.as_ref(), &source.about().addresses);
+    if !here.is_empty() && local.is_some_and(|local| !local.meets(here)) {
+        complain(&NOBODY_HERE);
+    }
     let nameless = manager.as_ref().map(|_| Arc::clone(&asked.wanted.stop));
     // A page is one, and written in the end.
     let report = if asked.format == Format::Html { Arc::default() } else { report };
