@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use clap::{ArgAction, Command};
 
+use super::absent::is_possible;
 use super::nearest;
 use crate::commands::topics::{self, Topic};
 use crate::report::words;
@@ -62,7 +63,8 @@ fn template(command: &Command) -> String {
     let about = format!("A command's options; or {}", topics.join(", "));
     line(&mut page, command, "help", &about);
     let _ = write!(page, "\n{header}Options:{header:#}\n{{options}}\n");
-    let examples = EXAMPLES.map(|example| format!("  {example}\n")).concat();
+    let examples = EXAMPLES.iter().filter(|example| is_possible(example));
+    let examples: String = examples.map(|example| format!("  {example}\n")).collect();
     let _ = writeln!(page, "\n{header}Examples:{header:#}\n{examples}\n{MORE}");
     page
 }

@@ -2,6 +2,7 @@
 //!
 //! A file a command, `shared` for what several have, and here the parser and its help.
 
+mod absent;
 mod check;
 mod diff;
 mod explain;
@@ -136,14 +137,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Command {
 }
 
 fn understood(args: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let mut matches = help::with_overview(Cli::command()).try_get_matches_from(args)?;
+    let mut matches = help::with_overview(grammar()).try_get_matches_from(args)?;
     Cli::from_arg_matches_mut(&mut matches)
 }
 
-/// Describes all commands and flags, for man pages and completions.
+/// Describes all commands and flags, for man pages and completions; what was not built in is hidden.
 #[must_use]
 pub fn grammar() -> clap::Command {
-    Cli::command()
+    absent::hidden(Cli::command())
 }
 
 /// Names the TCP connections that a program left in CLOSE-WAIT.
@@ -225,7 +226,7 @@ fn is_command(word: &str) -> bool {
 
 /// The commands that there are for people.
 fn commands() -> Vec<String> {
-    let command = Cli::command();
+    let command = grammar();
     let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
     shown.map(|command| command.get_name().to_owned()).collect()
 }

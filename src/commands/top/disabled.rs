@@ -6,7 +6,7 @@ use crate::commands::{Exit, complain};
 /// Says so.
 pub fn top(_: TopCommand) -> Exit {
     complain(
-        &"this closewait was built without a screen (feature tui); use closewait live, or closewait FILE",
+        &"this closewait was built without a screen (feature tui); use closewait sockets --watch, or closewait FILE",
     );
     Exit::Failed
 }
