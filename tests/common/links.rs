@@ -58,6 +58,11 @@ pub const FRAMINGS: &[Framing] = &[
         let header = [0x10, 0x40, 2, 0, 0, 0, 0, 2, 0x82, 0, 0, 0, 0, 1, 6, 0x10, 0, 0x11, 0, 0x20];
         [&header[..], &llc(v4)].concat()
     }),
+    plain("isl", 1, |v4, _, len| {
+        let addresses = [1, 0, 0x0c, 0, 0, 0, 0, 0x10, 0x7b, 1, 2, 3];
+        let tag = [0xaa, 0xaa, 3, 0, 0, 0x0c, 0, 0x14, 0, 0, 0, 0];
+        [&addresses[..], &octets(len + 26), &tag, &ethernet(v4, &[])].concat()
+    }),
     plain("ip-over-fc", 122, |v4, _, _| [&[0x10; 16][..], &llc(v4)].concat()),
     plain("atm-rfc1483", 100, |v4, _, _| llc(v4)),
     plain("atm-rfc1483-bridged", 100, |v4, _, _| {

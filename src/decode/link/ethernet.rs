@@ -28,7 +28,21 @@ pub fn untagged(
 /// Two addresses and the EtherType.
 pub fn header(data: &[u8]) -> Result<Header, Skipped> {
     let header = Ethernet2HeaderSlice::from_slice(data).map_err(|_| CUT)?;
-    Ok((header.ether_type().0, 14))
+    match header.ether_type().0 {
+        0..LENGTHS if is_isl(header.destination()) => Ok((u16_at(data, ISL + 12)?, ISL + 14)),
+        ether_type => Ok((ether_type, 14)),
+    }
+}
+
+/// In place of an EtherType stands a length below this.
+const LENGTHS: u16 = 0x0600;
+
+/// Octets of the header that Cisco's Inter-Switch Link puts before a frame.
+const ISL: usize = 26;
+
+/// Groups of addresses that have no other use.
+fn is_isl(destination: [u8; 6]) -> bool {
+    matches!(destination, [0x01 | 0x03 | 0x0c, 0, 0x0c, 0, 0, _])
 }
 
 /// Tags between the link header and the packet nest this deep at most.
@@ -56,8 +70,7 @@ fn tags(mut ether_type: u16, data: &[u8], mut at: usize) -> Result<Header, Skipp
             // 802.1ah: a service tag, then the customer's addresses.
             0x88e7 => 18,
             0x88e5 => macsec(rest)?,
-            // Below 0x0600 it is a length.
-            0..0x0600 => match snap(rest) {
+            0..LENGTHS => match snap(rest) {
                 Some((next, len)) => {
                     ether_type = next;
                     at += len;
