@@ -345,6 +345,33 @@ fn a_list_with_another_state_makes_a_finding_doubtful() {
     }
 }
 
+/// A list that has what was left later is the later one: what it lacks has ended, or its lines were chosen by program.
+#[test]
+fn what_a_later_list_has_no_more_is_doubtful() {
+    let scratch = Scratch::new();
+    let folder = common::project("fixtures/captures/reproduction");
+    let capture = folder.join("app.pcap").display().to_string();
+    let whole = std::fs::read_to_string(folder.join("kernel.txt")).expect("a list");
+    let doubted = |left_out: &str| {
+        let lines = whole.lines().filter(|line| !line.contains(left_out));
+        let list = scratch.write("list", lines.collect::<Vec<_>>().join("\n").as_bytes());
+        let args = [&capture, "--local", "172.18.0.5", "--sockets", &list];
+        let found = flows(&args).into_iter().filter(|flow| {
+            flow["finding"] == true
+                && flow["doubts"]
+                    .as_array()
+                    .is_some_and(|doubts| doubts.contains(&json!("listed-closed")))
+        });
+        found.map(|flow| flow["a"]["port"].clone()).collect::<Vec<Value>>()
+    };
+    assert_eq!(doubted("nothing"), Vec::<Value>::new());
+    assert_eq!(doubted(":47902"), [47_902]);
+    // That was left last: the list may have been made before.
+    assert_eq!(doubted(":30001"), Vec::<Value>::new());
+    // A list of another service says nothing of this one.
+    assert_eq!(doubted(":3306"), Vec::<Value>::new());
+}
+
 /// What only a list says counts as far as the list says it: of which connection, in which state, made when, and of what
 /// was asked for.
 #[test]

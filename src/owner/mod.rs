@@ -2,6 +2,7 @@
 //!
 //! * [`kernel`]: the sockets of this host, or of other network namespaces on it, by procfs
 //! * `diag`: a few of them, by sock_diag (with the feature `cli`)
+//! * `later`: moments that a saved list was made after
 //! * [`links`]: its interfaces and addresses, which `rtnetlink` reads
 //! * [`lookup`]: the same from another process, while packets are read
 //! * `multipath`: whether anybody speaks Multipath TCP, of which TCP's lists tell no end
@@ -12,6 +13,7 @@
 #[cfg(feature = "cli")]
 pub mod diag;
 pub mod kernel;
+mod later;
 pub mod links;
 pub mod lookup;
 mod multipath;
@@ -27,6 +29,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use chrono::{NaiveDateTime, TimeDelta};
+use later::Later;
 use serde::{Deserialize, Serialize};
 use silence::Silence;
 
@@ -207,6 +210,8 @@ pub struct SocketList {
     locals: BTreeSet<IpAddr>,
     /// A connection of the capture has one of these, as far as any was looked at.
     is_met: Option<bool>,
+    /// Moments that it was made after, where a capture tells.
+    later: Later,
     /// Descriptors of processes that hold some, where the list has them.
     pub usage: BTreeMap<i32, Usage>,
     /// Its host passes others' packets on, and may give them its own address.
@@ -245,6 +250,22 @@ impl SocketList {
         let at = self.made.map(|at| at.and_utc() + FARTHEST_ZONE);
         let nanos = at.and_then(|at| at.timestamp_nanos_opt());
         nanos.zip(time.nanos()).is_some_and(|(at, time)| at < time)
+    }
+
+    /// Learns how late it was made, from when its sockets came into CLOSE-WAIT.
+    pub fn learn_when(&mut self, since: impl Fn(Endpoint, Endpoint) -> Option<Time>) {
+        let sure = self.sockets.iter().filter(|socket| socket.is_stuck() && !socket.is_assumed);
+        for Socket { local, peer, .. } in sure {
+            if let Some(since) = since(*local, *peer) {
+                self.later.learn(*local, *peer, since);
+            }
+        }
+    }
+
+    /// Has it no socket with these ends, though it was made after that came into CLOSE-WAIT?
+    #[must_use]
+    pub fn has_no_more(&self, own: Endpoint, peer: Endpoint, since: Time) -> bool {
+        self.find(own, peer).is_none() && self.later.is_made_after(own, peer, since)
     }
 
     /// The states of some of its sockets, or of all, were assumed: it does not name them.

@@ -11,7 +11,7 @@ use super::share::Share;
 use super::sights::{Sights, join_legs, learn_others, may_be_leg};
 pub use super::stopped::Stopped;
 use super::told::Told;
-use super::word::{Made, after_before, change, heard, mark, stuck_before};
+use super::word::{Made, after_before, change, heard, left_at, mark, stuck_before};
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
@@ -26,7 +26,7 @@ use crate::place::Time;
 use crate::summary::{Judged, Sink, Totals};
 use crate::table::MAX_FLOWS;
 use crate::tcp::flow::FlowId;
-use crate::tcp::segment::Segment;
+use crate::tcp::segment::{FlowKey, Segment};
 use crate::tcp::side::Side;
 use crate::verdict::{Policy, Standing, Verdict};
 
@@ -461,6 +461,7 @@ impl<'a> Session<'a> {
             self.begin_round(point, false)?;
             self.end_round(point)?;
             self.count_holes(point);
+            self.date_list(point);
             self.judge_last(point)?;
         }
         self.judge_again();
@@ -491,6 +492,17 @@ impl<'a> Session<'a> {
             |judged: &Judged| all || judged.judgement.is_notable() || held.contains(&judged.id());
         let sights = std::mem::take(&mut self.sights);
         sights.join(&mut self.kept, &mut self.totals, &self.policy, is_reported);
+    }
+
+    /// Has a saved list learn from a capture how late it is.
+    fn date_list(&mut self, point: usize) {
+        let is_live = self.is_live();
+        let Some(sockets) = self.plan.sockets.as_mut().filter(|_| !is_live) else { return };
+        let (shards, decoder) = (&self.points[point].shards, &self.decoder);
+        sockets.learn_when(|own, peer| {
+            let (key, _) = FlowKey::new(own, peer);
+            shards.flows_of(decoder.hash_of(&key), &key).find_map(|flow| left_at(&flow))
+        });
     }
 
     /// Counts connections that show packets missing, at the end of a capture: those that other runs

@@ -3,15 +3,17 @@
 //! Packets can say that a connection has ended where it has not: a FIN or a RST that was damaged, forged,
 //! or lost behind the tap. What the kernel still has in CLOSE-WAIT is held, whatever was seen; what it has
 //! in LAST-ACK, or no more, is not. A list that somebody saved is older or younger than the capture, nobody
-//! knows which: what it has in CLOSE-WAIT counts all the same, and what it has in another state is a doubt.
+//! knows which: what it has in CLOSE-WAIT counts all the same, and what it has in another state is a doubt. So is what it
+//! has no more, where others that it has show that it is later.
 
 use chrono::TimeDelta;
 
 use crate::capture::filter::Filter;
 use crate::names::is_stand_in;
 use crate::owner::{Socket, SocketList};
+use crate::place::Time;
 use crate::summary::Judged;
-use crate::tcp::flow::Noted;
+use crate::tcp::flow::{Ending, Flow, Noted};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
 use crate::verdict::local::Local;
@@ -49,9 +51,12 @@ pub fn heard(
         },
         (Verdict::Leak, Made::Sometime) => {
             let holder = judged.judgement.holder?;
-            match doubt(socket_of(judged, holder, sockets)?.state) {
-                None => is_sure(judged, holder, sockets).then(|| judgement().confirm()),
-                Some(doubt) => Some(judgement().doubted(doubt, true, policy.certain)),
+            let doubted = |doubt| Some(judgement().doubted(doubt, true, policy.certain));
+            match socket_of(judged, holder, sockets).map(|socket| doubt(socket.state)) {
+                Some(None) => is_sure(judged, holder, sockets).then(|| judgement().confirm()),
+                Some(Some(doubt)) => doubted(doubt),
+                None if is_gone(judged, holder, sockets) => doubted(Doubt::ListedClosed),
+                None => None,
             }
         }
         _ => held_after_all(judged, sockets, policy, made),
@@ -73,6 +78,21 @@ fn doubt(state: State) -> Option<Doubt> {
         }
         _ => Some(Doubt::ListedClosed),
     }
+}
+
+/// Does a list that is later than a flow's CLOSE-WAIT have no such socket?
+fn is_gone(judged: &Judged, holder: Side, sockets: &SocketList) -> bool {
+    left_at(&judged.flow).is_some_and(|since| {
+        judged.socket_of(holder).any(|(own, peer)| sockets.has_no_more(own, peer, since))
+    })
+}
+
+/// The time at which one side of a flow was left in CLOSE-WAIT.
+#[must_use]
+pub fn left_at(flow: &Flow) -> Option<Time> {
+    let Ending::HalfClosed(closer) = flow.ending() else { return None };
+    let fin = flow.fin(closer)?;
+    Some(fin.acked.unwrap_or(fin.place).time)
 }
 
 /// Is the holder's socket in CLOSE-WAIT? `None` where it may be another host's: the address of a host that forwards is

@@ -144,7 +144,7 @@ impl Doubt {
                 "Local sent a RST whose number the peer has received already, and so the peer ignores it (RFC 9293, 3.5.3). A host sends such a RST when something comes for a socket that it no longer has: the program may have closed. Ask the host: closewait sockets."
             }
             Doubt::ListedClosed => {
-                "The list of sockets (--sockets) has it in a state that comes when the program has closed (LAST-ACK, TIME-WAIT, FIN-WAIT), and the capture does not show that: it may have been closed when the capture was over, or local's FIN was not captured. Save the list again, and see whether it is still there: ss -tanpoei."
+                "The list of sockets (--sockets) has it in a state that comes when the program has closed (LAST-ACK, TIME-WAIT, FIN-WAIT), or has it no more, but one of the same service that came into CLOSE-WAIT later. The capture does not show that it was closed: it may have been closed when the capture was over, or local's FIN was not captured. Save the list again, and see whether it is still there: ss -tanpoei."
             }
         }
     }

@@ -172,7 +172,7 @@ words! {
         Unanswered,
         /// A list of sockets has it open.
         ListedOpen,
-        /// A list of sockets has it in a state after CLOSE-WAIT.
+        /// A list of sockets has it in a state after CLOSE-WAIT, or is later and has it no more.
         ListedClosed,
         /// A list of sockets alone has it in CLOSE-WAIT, and may mean another connection or state.
         ListedUnsure,
@@ -239,7 +239,9 @@ impl Doubt {
             Doubt::ListedOpen => {
                 "the list of sockets has it open: it may be older than the peer's FIN"
             }
-            Doubt::ListedClosed => "the list of sockets has it as closed by the program",
+            Doubt::ListedClosed => {
+                "the list of sockets has it as closed by the program, or is later and has it no more"
+            }
             Doubt::ListedUnsure => {
                 "only the list of sockets says so, and names no state, or names in place of addresses"
             }

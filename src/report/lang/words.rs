@@ -49,7 +49,7 @@ impl Lang {
             (_, Doubt::Unanswered) => "对端发出请求后立即关闭：程序可能还在处理应答",
             (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
             (_, Doubt::ListedUnsure) => "只有套接字列表这样说，而它没有状态列，或以名字代替地址",
-            (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭",
+            (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭，或列表更晚而其中已没有它",
             (_, Doubt::EndedElsewhere) => "另一抓包点或改写后的地址上的 FIN 或 RST 可能已结束它",
             (_, Doubt::RstIgnored) => "它发出了对端会忽略的 RST：主机上可能已没有这个套接字",
         }
@@ -288,7 +288,7 @@ impl Named for Doubt {
             ],
             Doubt::ListedClosed => [
                 "列表中已关闭",
-                "套接字列表（--sockets）中它处于程序关闭之后才有的状态（LAST-ACK、TIME-WAIT、FIN-WAIT），而抓包里看不到：它可能在抓包结束后才关闭，或本端的 FIN 没有抓到。请重新保存列表，看它还在不在：ss -tanpoei。",
+                "套接字列表（--sockets）中它处于程序关闭之后才有的状态（LAST-ACK、TIME-WAIT、FIN-WAIT），或者列表里已没有它，却有同一服务更晚进入 CLOSE-WAIT 的套接字；而抓包里看不到关闭：它可能在抓包结束后才关闭，或本端的 FIN 没有抓到。请重新保存列表，看它还在不在：ss -tanpoei。",
             ],
         }
     }
