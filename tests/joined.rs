@@ -161,6 +161,33 @@ fn a_twin_is_not_counted_beside_the_connection() {
     }
 }
 
+/// A client, the host that translates for it, and the server: that host alone shows both legs.
+#[test]
+fn a_translated_connection_is_one_beside_the_captures_of_its_ends() {
+    let scratch = Scratch::new();
+    let to_server =
+        Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 20, ..PLAIN };
+    let file = |name: &str, sights: &[&Sight]| scratch.write(name, &capture(sights, &leak()));
+    let client = file("client.pcap", &[&PLAIN]);
+    let node = file("node.pcap", &[&PLAIN, &to_server]);
+    let server = file("server.pcap", &[&to_server]);
+    let (client, node, server) = (client.as_str(), node.as_str(), server.as_str());
+    for given in [
+        &[client, node][..],
+        &[node, server],
+        &[server, node],
+        &[client, server],
+        &[client, node, server],
+        &[server, client, node],
+    ] {
+        let (flows, summary) = read(given);
+        assert_eq!((flows.len(), &summary["findings"]), (1, &json!(1)), "{given:?}: {flows:?}");
+        let points = flows[0]["points"].as_array().map(Vec::len);
+        assert_eq!(points, Some(given.len()), "{given:?}: {flows:?}");
+        assert_eq!(flows[0]["notes"], json!(["rewritten"]), "{given:?}");
+    }
+}
+
 /// A container's end, the bridge and the network behind it: what is translated passes one interface more on one side.
 #[test]
 fn copies_of_one_leg_make_no_second_connection() {

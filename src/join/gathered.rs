@@ -71,10 +71,8 @@ impl Sightings {
 
 /// Two 4-tuples with the same initial numbers.
 fn join(mut one: Group, mut two: Group) -> Vec<Joined> {
-    let are_apart = one.members.iter().all(|member| !two.is_at(member.point));
-    let are_single = one.members.len() + two.members.len() == 2;
     let is_one = |can: fn(&Sighting, &Sighting) -> bool| match (one.whole(), two.whole()) {
-        (Some(one), Some(two)) => can(one, two) && (are_apart || are_single),
+        (Some(whole), Some(other)) => can(whole, other) && one.is_twice(&two, can),
         _ => false,
     };
     if is_one(Sighting::can_be) {

@@ -1,5 +1,7 @@
 //! A connection of several sightings: which of them stands for all, and what they show together.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::sightings::Sighting;
@@ -79,11 +81,13 @@ impl Joined {
             doubts: sighting.doubts,
         };
         let rewritten = self.others.iter().find(|other| other.key != self.stands.key);
+        let all = [&self.stands].into_iter().chain(&self.others);
+        let mut listed = BTreeSet::new();
         Elsewhere {
             rewritten_as: rewritten.map(|other| other.ends),
             points: match self.is_rewritten() {
                 true => Vec::new(),
-                false => [&self.stands].into_iter().chain(&self.others).map(point).collect(),
+                false => all.filter(|one| listed.insert(one.point)).map(point).collect(),
             },
             other_leg: None,
         }

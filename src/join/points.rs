@@ -45,6 +45,14 @@ impl Group {
         self.whole()?.from(other.whole()?)
     }
 
+    /// Can both be one connection at each capture point that has both, as a host that translates has?
+    pub fn is_twice(&self, other: &Group, can: fn(&Sighting, &Sighting) -> bool) -> bool {
+        self.members.iter().all(|one| {
+            let mut here = other.members.iter().filter(|other| other.point == one.point);
+            here.all(|other| can(one, other))
+        })
+    }
+
     fn meets(&self, part: &Sighting) -> bool {
         let meets = |member: &Sighting| {
             member.sides.iter().zip(&part.sides).all(|(one, two)| one.meets(two))
