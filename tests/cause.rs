@@ -935,5 +935,5 @@ fn the_same_cause_on_two_hosts_is_one_group() {
     let mut lines = out.lines().skip_while(|line| !line.contains("transaction-open"));
     let (group, line) = (lines.next().expect("a group"), lines.next().expect("its details"));
     assert!(group.starts_with("  2  peer 172.18.0.3:3306  held"), "{out}");
-    assert!(line.contains("on 2 hosts, begun 0 s apart") && line.contains("BEGIN"), "{line}");
+    assert!(line.contains("at 2 addresses, begun 0 s apart") && line.contains("BEGIN"), "{line}");
 }

@@ -403,9 +403,9 @@ pub struct Span {
     pub several: bool,
     /// The growth a minute, where enough of them show it.
     pub per_minute: Option<f64>,
-    /// The number of hosts that hold them.
-    pub hosts: usize,
-    /// Several hosts: the time between the first FIN of one and the first of the last to begin.
+    /// The number of addresses that hold them: where no process is known, a host may have several.
+    pub addresses: usize,
+    /// Several addresses: the time between the first FIN of one and the first of the last to begin.
     pub apart: Option<TimeDelta>,
 }
 
@@ -426,14 +426,15 @@ impl Group {
         let times = || self.begun.values().map(|place| place.time);
         let apart = times().max().zip(times().min()).and_then(|(last, first)| last.since(first));
         // A process is on one host, however many addresses that has.
-        let hosts = if matches!(self.process, Holder::By(..)) { 1 } else { self.begun.len() };
+        let is_one = matches!(self.process, Holder::By(..));
+        let addresses = if is_one { 1 } else { self.begun.len() };
         Some(Span {
             first,
             last,
             several: self.count > 1,
             per_minute: per_minute(self.count as usize - 1, TimeDelta::nanoseconds(nanos)),
-            hosts,
-            apart: apart.filter(|_| hosts > 1).map(TimeDelta::nanoseconds),
+            addresses,
+            apart: apart.filter(|_| addresses > 1).map(TimeDelta::nanoseconds),
         })
     }
 }

@@ -83,6 +83,17 @@ impl<K: Ord + Clone> Growth<K> {
         }
     }
 
+    /// Learns that there were so many when counting began, though the first sample lacks them: they were not told yet.
+    pub fn had(&mut self, counts: BTreeMap<K, u64>) {
+        let Some((_, first)) = self.samples.front_mut().filter(|(at, _)| at.is_zero()) else {
+            return;
+        };
+        for (key, count) in counts {
+            let known = first.entry(key).or_default();
+            *known = count.max(*known);
+        }
+    }
+
     /// Returns how many more there are in the last sample than in the first, for all that changed: where
     /// no time is known, it is all that can be said.
     pub fn growth(&self) -> BTreeMap<K, i64> {
@@ -187,5 +198,22 @@ mod tests {
         }
         assert_eq!(growth.per_minute(), BTreeMap::from([("orders", 7.0)]));
         assert!(growth.len() <= 6, "{}", growth.len());
+    }
+
+    #[test]
+    fn what_was_there_before_is_no_growth() {
+        let count = |n| BTreeMap::from([("orders", n)]);
+        let mut growth = Growth::default();
+        growth.record(Duration::ZERO, count(0));
+        growth.record(Duration::from_secs(60), count(7));
+        growth.had(count(5));
+        assert_eq!(growth.per_minute(), BTreeMap::from([("orders", 2.0)]));
+        // Of those some have ended by then.
+        growth.had(count(3));
+        assert_eq!(growth.per_minute(), BTreeMap::from([("orders", 2.0)]));
+        // By now the first sample is a later one.
+        growth.record(WINDOW + Duration::from_secs(30), count(9));
+        growth.had(count(9));
+        assert_eq!(growth.growth(), BTreeMap::from([("orders", 2)]));
     }
 }

@@ -1,8 +1,11 @@
 //! Growth from picture to picture, and the time at which a process runs out of descriptors.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::picture::{Picture, Stuck};
+use chrono::TimeDelta;
+
+use super::picture::{Entry, Picture, Stuck};
 use crate::owner::Usage;
 use crate::place::Time;
 use crate::summary::groups::per_minute;
@@ -38,7 +41,9 @@ impl Samples {
         let began = *self.began.get_or_insert(at);
         let since = at.since(began).unwrap_or(0).unsigned_abs();
         let counts = picture.processes.iter().map(|(pid, stuck)| (*pid, stuck.count));
-        self.growth.record(Duration::from_nanos(since), counts.collect());
+        let since = Duration::from_nanos(since);
+        self.growth.record(since, counts.collect());
+        self.growth.had(held_for(picture, since));
     }
 
     /// Returns the processes whose descriptors are known, those first that have most findings.
@@ -55,6 +60,19 @@ impl Samples {
         all.sort_by_key(|holding| std::cmp::Reverse(holding.stuck));
         all
     }
+}
+
+/// Findings of each process that have been held for so long: a burst from before the first picture is told later, and is
+/// no growth since.
+fn held_for(picture: &Picture, least: Duration) -> BTreeMap<i32, u64> {
+    let is_old = |held: TimeDelta| held.to_std().is_ok_and(|held| held >= least);
+    let findings = picture.entries.iter().filter(|entry| entry.seen.finding);
+    let old = findings.filter(|entry| entry.seen.held.is_some_and(is_old));
+    let mut counts = BTreeMap::new();
+    for pid in old.filter_map(Entry::pid) {
+        *counts.entry(pid).or_default() += 1;
+    }
+    counts
 }
 
 /// The growth that the times show for which a process has held its findings.

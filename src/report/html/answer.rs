@@ -41,16 +41,16 @@ pub fn part(page: &Document) -> Markup {
 fn told(page: &Document, group: &Group) -> String {
     let n = count(group.count, "connection");
     let host = names::host(group.longest.judged_and_peer().0.ip);
-    let (who, hosts) =
-        (holder(&group.process, Lang::English), group.span().map_or(1, |span| span.hosts));
-    let who = match (&group.process, hosts) {
+    let (who, addresses) =
+        (holder(&group.process, Lang::English), group.span().map_or(1, |span| span.addresses));
+    let who = match (&group.process, addresses) {
         (Holder::By(..), 0 | 1) => format!("{who} on {host}"),
         (Holder::By(..), _) => who,
         (_, 0 | 1) => host,
-        (_, hosts) => format!("{hosts} hosts"),
+        (_, addresses) => format!("{addresses} addresses"),
     };
     let holds =
-        if hosts > 1 && !matches!(group.process, Holder::By(..)) { "hold" } else { "holds" };
+        if addresses > 1 && !matches!(group.process, Holder::By(..)) { "hold" } else { "holds" };
     let with = match group.party {
         Party::Peer(peer) => format!("to {peer}"),
         Party::Local(own) => format!("to its own {own}"),
@@ -124,7 +124,7 @@ fn todo(page: &Document) -> Option<Markup> {
             @if let Some(span) = page.groups.first().and_then(|group| group.span()) {
                 @if let Some(apart) = span.apart {
                     p.soft {
-                        (span.hosts) " hosts began " (units::duration(apart)) " apart: the same code against the same timeout."
+                        (span.addresses) " addresses began " (units::duration(apart)) " apart: the same code against the same timeout."
                     }
                 }
             }

@@ -115,7 +115,7 @@ phrases! {
     in_doubt(list): "in doubt: {list}" => "存疑：{list}";
     by_code(code): "by {code}" => "来自 {code}";
     fin_at(time): "FIN at {time}" => "FIN 在 {time}";
-    on_hosts(n): ", on {n} hosts" => "，分布在 {n} 台主机";
+    held_at(n): ", at {n} addresses" => "，分布在 {n} 个地址";
     begun_apart(time): ", begun {time} apart" => "，开始时间相差 {time}";
     held(time): "held {time}" => "持有 {time}";
     idle(time): "idle {time}" => "空闲 {time}";

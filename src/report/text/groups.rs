@@ -148,7 +148,7 @@ impl Report<'_> {
         details.map(|line| self.look.screen.height(line)).sum()
     }
 
-    /// After which pause they were closed; when, how fast they grow, on how many hosts; what was said; doubts.
+    /// After which pause they were closed; when, how fast they grow, at how many addresses; what was said; doubts.
     fn details(&self, group: &Group) -> Option<String> {
         let (mut parts, lang) = (Vec::new(), self.lang());
         parts.extend(closed_words(group, lang));
@@ -193,8 +193,8 @@ impl Report<'_> {
         if let Some(rate) = span.per_minute {
             text += &pace(rate, lang);
         }
-        if span.hosts > 1 {
-            text += &lang.on_hosts(span.hosts);
+        if span.addresses > 1 {
+            text += &lang.held_at(span.addresses);
         }
         if let Some(apart) = span.apart {
             text += &lang.begun_apart(duration(apart));

@@ -48,7 +48,7 @@ pub fn top(asked: TopCommand) -> Exit {
 
 /// A sentence, where there is no terminal that a screen can be drawn on.
 fn has_screen() -> Result<(), String> {
-    let other = "use closewait sockets --watch, or closewait FILE";
+    let other = "use closewait live, or closewait FILE";
     if !io::stdin().is_terminal() {
         return Err(format!("top: standard input is no terminal, and has no keys: {other}"));
     }
