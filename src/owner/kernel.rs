@@ -89,12 +89,7 @@ pub fn list(netns: &Netns) -> Result<Vec<Socket>, NoList> {
     let mut sockets = Vec::new();
     for place in places(netns)? {
         let entries = match place.entries() {
-            // A process that ended between two reads has taken its namespace along.
-            Err(NoList::Unreadable { error, .. })
-                if *netns == Netns::All && error.kind() == io::ErrorKind::NotFound =>
-            {
-                continue;
-            }
+            Err(error) if *netns == Netns::All && place.is_passed_over(&error) => continue,
             entries => entries?,
         };
         let named = |entry| socket(entry, place.label.clone());
@@ -167,23 +162,26 @@ fn places(netns: &Netns) -> Result<Vec<Namespace>, NoList> {
 
 /// Every network namespace: those that a process is in, and named ones that none is in.
 fn everywhere() -> Vec<Namespace> {
-    let members = members();
-    let is_entered = |inode| members.iter().any(|(member, ..)| *member == inode);
     let named = fs::read_dir(NAMED).into_iter().flatten().flatten().filter_map(|entry| {
         let inode = fs::metadata(entry.path()).ok()?.ino();
-        entry.file_name().into_string().ok().filter(|_| !is_entered(inode))
+        Some((inode, entry.file_name().into_string().ok()?))
     });
-    let mut named: Vec<String> = named.collect();
-    named.sort();
-    let through = |(_, pid, command): &(u64, i32, String)| Namespace {
-        entry: Entry::Through(*pid),
-        label: Some(format!("{command}[{pid}]")),
+    let mut named: BTreeMap<u64, String> = named.collect();
+    let through = |(inode, pid, command)| Namespace {
+        entry: Entry::Through(pid),
+        label: Some(match named.remove(&inode) {
+            Some(name) => printable(&name),
+            None => format!("{command}[{pid}]"),
+        }),
     };
-    let entering = |name: String| Namespace {
+    let mut all: Vec<Namespace> = members().into_iter().map(through).collect();
+    let mut named: Vec<String> = named.into_values().collect();
+    named.sort();
+    all.extend(named.into_iter().map(|name| Namespace {
         entry: Entry::Entering(format!("{NAMED}/{name}")),
         label: Some(printable(&name)),
-    };
-    members.iter().map(through).chain(named.into_iter().map(entering)).collect()
+    }));
+    all
 }
 
 /// Every network namespace that a process is in, by its inode, with the lowest such process.
@@ -204,12 +202,24 @@ fn members() -> Vec<(u64, i32, String)> {
 
 /// Counts processes of which it may not be seen in which network namespace they are.
 pub fn elsewhere() -> u64 {
-    let is_denied = |pid: i32| {
-        let seen = fs::metadata(format!("/proc/{pid}/ns/net"));
-        seen.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    let is_hidden = |pid: i32| {
+        fs::metadata(format!("/proc/{pid}/ns/net")).is_err_and(|error| is_denied(&error))
     };
     let all = all_processes().into_iter().flatten().flatten();
-    all.filter(|process| is_denied(process.pid())).count() as u64
+    all.filter(|process| is_hidden(process.pid())).count() as u64
+}
+
+/// Counts named network namespaces that may not be entered, and that no process is seen in.
+pub fn sealed() -> u64 {
+    let is_sealed = |place: &Namespace| match &place.entry {
+        Entry::Through(_) => false,
+        Entry::Entering(path) => inside(path, || ()).is_err_and(|error| is_denied(&error)),
+    };
+    everywhere().iter().filter(|place| is_sealed(place)).count() as u64
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// Tells whether there is such a process.
@@ -230,6 +240,14 @@ fn command(pid: i32) -> String {
 }
 
 impl Namespace {
+    /// May it be passed over where all are looked at? A process that ended between two reads has taken its namespace along,
+    /// and what may not be entered is [counted](sealed).
+    fn is_passed_over(&self, error: &NoList) -> bool {
+        let NoList::Unreadable { error, .. } = error else { return false };
+        let is_entered = matches!(self.entry, Entry::Entering(_));
+        error.kind() == io::ErrorKind::NotFound || is_entered && is_denied(error)
+    }
+
     fn entries(&self) -> Result<Vec<TcpNetEntry>, NoList> {
         match &self.entry {
             Entry::Through(pid) => read_lists(&format!("/proc/{pid}/net")),

@@ -20,7 +20,7 @@ use crate::capture::stop::Stop;
 use crate::code::watch::{Armed, Watch};
 use crate::commands::format::Format;
 use crate::endpoints::EndpointSet;
-use crate::owner::kernel::{Netns, NoList, elsewhere, is_there, snapshot};
+use crate::owner::kernel::{Netns, NoList, elsewhere, is_there, sealed, snapshot};
 use crate::owner::lookup::add_code;
 use crate::owner::{Held, Snapshot, Socket};
 use crate::report::lang::Lang;
@@ -160,14 +160,15 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
             {
                 thread::sleep(pause);
             }
-            _ if found => return Exit::Found,
             _ => {
-                let unsure = asked.narrow.may_be_more(&snapshot.sockets);
-                let Some(sentence) = unsure.or_else(|| out_of_sight(&asked.netns)) else {
-                    return Exit::Clean;
+                let unsure = asked.narrow.may_be_more(&snapshot.sockets).filter(|_| !found);
+                let unsure = unsure.or_else(|| out_of_sight(&asked.netns));
+                unsure.iter().for_each(complain);
+                return match unsure {
+                    _ if found => Exit::Found,
+                    Some(_) => Exit::Failed,
+                    None => Exit::Clean,
                 };
-                complain(&sentence);
-                return Exit::Failed;
             }
         }
     }
@@ -175,9 +176,21 @@ pub fn sockets(asked: &SocketsCommand) -> Exit {
 
 /// Says that there may be network namespaces that were not looked into.
 fn out_of_sight(netns: &Netns) -> Option<String> {
-    let n = if *netns == Netns::All { elsewhere() } else { 0 };
-    let processes = if n == 1 { "process" } else { "processes" };
-    (n > 0).then(|| format!("--netns all: {} {processes} may be in network namespaces that cannot be looked into (run as root of the host)", thousands(n)))
+    let (hidden, sealed) = match netns {
+        Netns::All => (elsewhere(), sealed()),
+        _ => return None,
+    };
+    let processes = if hidden == 1 { "process" } else { "processes" };
+    let hidden = (hidden > 0).then(|| {
+        let n = thousands(hidden);
+        format!("{n} {processes} may be in network namespaces that cannot be looked into")
+    });
+    let sealed = (sealed > 0).then(|| {
+        format!("{} cannot be entered (ip netns)", count(sealed, "named network namespace"))
+    });
+    let both: Vec<String> = hidden.into_iter().chain(sealed).collect();
+    let both = (!both.is_empty()).then(|| both.join("; "))?;
+    Some(format!("--netns all: {both}; run as root of the host"))
 }
 
 fn not_written(error: io::Error) -> Exit {
