@@ -256,7 +256,7 @@ phrases! {
     in_use(n, limit): "{n} of {limit} descriptors" => "描述符 {n} / {limit}";
     limit_reached(time): "limit reached at {time}" => "{time} 达到上限";
     stuck_before(held, idle): "since before{held}{idle}" => "抓包之前就已如此{held}{idle}";
-    stuck_unseen(held, idle): "none of its packets was captured{held}{idle}" => "没有抓到它的任何数据包{held}{idle}";
+    stuck_unseen(held, idle): "no packet between its ends was captured{held}{idle}" => "没有抓到它两端之间的任何数据包{held}{idle}";
     held_bound(time): ", held ≥ {time}" => "，持有 ≥ {time}";
     idle_bound(time): ", idle ≤ {time}" => "，空闲 ≤ {time}";
 
