@@ -188,6 +188,32 @@ fn a_translated_connection_is_one_beside_the_captures_of_its_ends() {
     }
 }
 
+/// The address that a host gives to others' connections is its own, and holds none of them.
+#[test]
+fn what_was_dialled_is_named_beside_the_capture_of_the_server() {
+    let scratch = Scratch::new();
+    let as_node = "203.0.113.1:40000";
+    let masked =
+        Sight { sent: [as_node, SERVER], got: [SERVER, as_node], delay_micros: 20, ..PLAIN };
+    let file = |name: &str, mut records: Vec<Record>| {
+        records.sort_by_key(|record| record.nanos);
+        records.push(Record::new(START + 63_044_000_000, common::wire::arp()));
+        scratch.write(name, &MICROSECONDS.write(113, &records))
+    };
+    // The client's packets come to the node, and leave it as its own.
+    let [comes, leaves] = [(&PLAIN, false), (&masked, true)];
+    let node = [comes, leaves]
+        .map(|(sight, is_sent)| sight.records_at(&leak(), Link::Sll, is_sent))
+        .concat();
+    let node = file("node.pcap", node);
+    let server = file("server.pcap", masked.records_at(&leak(), Link::Sll, false));
+    for given in [[&server, &node], [&node, &server]] {
+        let (flows, summary) = read(&given.map(String::as_str));
+        assert_eq!((flows.len(), &summary["findings"]), (1, &json!(1)), "{flows:?}");
+        assert_eq!(flows[0]["a"]["ip"], "192.0.2.5", "{given:?}: {flows:?}");
+    }
+}
+
 /// A container's end, the bridge and the network behind it: what is translated passes one interface more on one side.
 #[test]
 fn copies_of_one_leg_make_no_second_connection() {

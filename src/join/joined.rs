@@ -140,9 +140,14 @@ fn heaviest(members: &[Sighting], may_be_over: bool) -> Option<usize> {
         let counts = one.is_found() || one.standing.verdict == Verdict::Pending;
         counts && matches!(outcome, Outcome::AsSeen | Outcome::Doubtful)
     };
-    let weight = |one: &Sighting| one.weight(is_left(one));
-    let heaviest = members.iter().map(weight).max()?;
-    members.iter().position(|member| weight(member) == heaviest)
+    // In a capture that shows it twice, the first.
+    let is_dialled = |at: usize| {
+        let point = members.get(at).map(|member| member.point);
+        members.iter().take(at).all(|before| Some(before.point) != point)
+    };
+    let weight = |(at, one): (usize, &Sighting)| one.weight(is_left(one), is_dialled(at));
+    let heaviest = members.iter().enumerate().map(weight).max()?;
+    members.iter().enumerate().position(|member| weight(member) == heaviest)
 }
 
 /// Returns the end of the connection that one stands for, by `all` sightings of it.

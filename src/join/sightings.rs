@@ -172,13 +172,15 @@ impl Sighting {
         self.standing.finding || self.standing.hidden
     }
 
-    /// Ranks a sighting by how much of the connection's end it shows. One of which no end is local comes last.
-    pub(super) fn weight(&self, is_left: bool) -> impl Ord + use<> {
+    /// Ranks a sighting by how much of the connection's end it shows. One of which no end is local comes last, and of two
+    /// at one point the one that was dialled comes first.
+    pub(super) fn weight(&self, is_left: bool, is_dialled: bool) -> impl Ord + use<> {
         let ends = |side: &Shown| u8::from(side.fin.is_some()) + u8::from(side.rst);
         let ends: u8 = self.sides.iter().map(ends).sum();
         let is_sure = self.is_found() && self.doubts.is_empty();
         let is_told = !self.standing.foreign;
-        (self.reported, is_told, is_left, ends, self.is_found(), is_sure, self.saw().len())
+        let (found, saw) = (self.is_found(), self.saw().len());
+        (self.reported, is_told, is_left, ends, found, is_dialled, is_sure, saw)
     }
 }
 
