@@ -30,6 +30,62 @@ fn holders(text: &str) -> Vec<i32> {
     sockets.flat_map(|socket| socket.holders).map(|holder| holder.pid).collect()
 }
 
+/// What stands right before the first column hides neither its name in the header nor the state of a row.
+#[test]
+fn a_state_behind_a_mark_is_no_close_wait() {
+    let lines = [
+        "State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process",
+        "ESTAB  0 0 192.0.2.5:22 203.0.113.9:51514 users:((\"sshd\",pid=700,fd=4))",
+        "CLOSE-WAIT 1 0 192.0.2.5:47902 198.51.100.3:3306 users:((\"orders\",pid=7,fd=9))",
+    ];
+    for (before, behind) in [
+        ("7:", ""),
+        ("a/x.txt:7:", ""),
+        ("b'", "'"),
+        ("msg=\"", "\""),
+        ("{noformat}", "{noformat}"),
+        ("+", ""),
+        ("-", ""),
+    ] {
+        for from in [0, 1] {
+            let list: String =
+                lines[from..].iter().map(|line| format!("{before}{line}{behind}\n")).collect();
+            let saved = parse(&list).expect("a list");
+            let stuck: Vec<u16> = saved.moments[0]
+                .sockets
+                .iter()
+                .filter(|s| s.is_stuck())
+                .map(|s| s.local.port)
+                .collect();
+            assert_eq!((stuck, saved.is_assumed), (vec![47_902], false), "{list}");
+        }
+        // Nothing but rows, below a header that was cut.
+        let list = format!(
+            "{}\n{before}{}{behind}\n{before}{}{behind}\n",
+            &lines[0][7..],
+            lines[1],
+            lines[2]
+        );
+        let stuck = parse(&list)
+            .map_or(1, |saved| saved.moments[0].sockets.iter().filter(|s| s.is_stuck()).count());
+        assert_eq!(stuck, 1, "{list}");
+    }
+}
+
+/// A fold within an address leaves no host of that name.
+#[test]
+fn a_part_of_an_address_is_no_end() {
+    let row = "CLOSE-WAIT 1 0 192.0.2.5:47902 198.51.100.3:3306 users:((\"orders\",pid=7,fd=9))";
+    let peer = row.find("198").unwrap_or(0);
+    for at in peer + 1..row.find(" users").unwrap_or(0) {
+        let list = format!("{}\n{}\n", &row[..at], &row[at..]);
+        let saved = parse(&list).expect("a list");
+        let sockets = &saved.moments[0].sockets;
+        let ends: Vec<String> = sockets.iter().map(|s| s.peer.to_string()).collect();
+        assert!(saved.unread.is_some() || ends == ["198.51.100.3:3306"], "{list}: {ends:?}");
+    }
+}
+
 #[test]
 fn a_header_with_a_row_in_its_line_is_not_dropped() {
     assert_no_all_clear(&[

@@ -381,6 +381,21 @@ fn a_packet_that_was_cut_before_its_arrow_is_said() {
         let (status, out) = read(&format!("{whole}{head}{second}\n{whole}"));
         assert_eq!(status, Some(2), "{second}: {out}");
     }
+    // A log's time before the second line is not the packet's.
+    let below = |prefix: &str| {
+        each(|time, rest| {
+            let (ip, ends) = rest.split_at(rest.find(' ').unwrap_or(0));
+            match ip {
+                "IP" => format!(
+                    "{prefix}{time} IP (tos 0x0, ttl 64, proto TCP (6), length 52)\n{prefix}    {ends}\n"
+                ),
+                _ => format!("{prefix}{time} {rest}\n"),
+            }
+        })
+    };
+    for prefix in ["", "Nov 14 23:00:00 ", "2023-11-14 23:00:00.213\t", "[23:00:00] <bob> "] {
+        assert_eq!(held(&below(prefix)), held(&whole), "{prefix}");
+    }
     for other in [
         "22:13:50.310400 ARP, Request who-has 192.0.2.1 tell 192.0.2.5, length 28\n",
         "22:13:50.310400 STP 802.1w, Rapid STP, Flags [Forward], length 43\n",

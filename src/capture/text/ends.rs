@@ -30,6 +30,10 @@ impl Ends {
         {
             return Some(address);
         }
+        // A part of an address is no name: a cut took the rest of it.
+        if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return None;
+        }
         if let Some(known) = self.known.get(text) {
             return *known;
         }

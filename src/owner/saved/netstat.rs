@@ -105,8 +105,10 @@ pub fn program(rest: &[&str]) -> Option<Holder> {
         let is_name = |word: &&&str| !is_timer(word) && !is_comment(word);
         let more = rest[at + 1..].iter().take_while(is_name).copied();
         let name = std::iter::once(name).chain(more).collect::<Vec<_>>().join(" ");
-        let command = printable(name.trim_end_matches(':'));
-        Some(Holder { pid, command, fd: None, uid: None })
+        // What a log or a page puts around a line is no part of a name.
+        let name = name.trim_end_matches([':', '"', '\'', ',']);
+        let name = name.strip_suffix("{noformat}").unwrap_or(name);
+        Some(Holder { pid, command: printable(name), fd: None, uid: None })
     })
 }
 

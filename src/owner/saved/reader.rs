@@ -400,7 +400,7 @@ impl Reader {
             }
             let (before, words) = words.split_at(start);
             let forms = [
-                ss::line(words, line, &self.context),
+                ss::line(words, before, line, &self.context),
                 netstat::line(words, before, &self.context),
                 procfs::line(words, before),
             ];

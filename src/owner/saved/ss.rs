@@ -8,8 +8,8 @@ use crate::owner::{Holder, Socket};
 use crate::printable::printable;
 use crate::tcp::state::State;
 
-/// A line from these words on.
-pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
+/// A line from these words on, with those before them.
+pub fn line(words: &[&str], before: &[&str], line: &str, context: &Context) -> SavedLine {
     // Without -t, the protocol comes first.
     let (words, has_protocol) = match words {
         ["tcp" | "mptcp", rest @ ..] => (rest, true),
@@ -18,7 +18,12 @@ pub fn line(words: &[&str], line: &str, context: &Context) -> SavedLine {
     let (state, rest) = match words {
         [state, rest @ ..] if words::state(state).is_some() => (words::state(state), rest),
         // netstat's lines have their state at the end.
-        rest if context.is_stateless && !has_netstat_state(rest) => (None, rest),
+        rest if context.is_stateless
+            && !has_netstat_state(rest)
+            && !before.iter().any(|word| ends_in_state(word)) =>
+        {
+            (None, rest)
+        }
         _ => return SavedLine::Other,
     };
     let [recv_q, send_q, ends @ ..] = rest else { return SavedLine::Other };
@@ -82,6 +87,12 @@ pub fn silence(line: &str, known: Option<Silence>) -> Option<Silence> {
     last("lastsnd:", &mut silence.last_data_sent);
     silence.keep_alive |= keeps_alive(line);
     Some(silence)
+}
+
+/// `2:ESTAB`, `+ESTAB`: a state that something was put right before.
+fn ends_in_state(word: &str) -> bool {
+    let is_mark = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_');
+    word.rsplit(is_mark).next().is_some_and(|last| words::state(last).is_some())
 }
 
 fn has_netstat_state(words: &[&str]) -> bool {

@@ -129,7 +129,8 @@ pub fn unglued(word: &str) -> Option<&str> {
     let is_first = |rest: &&str| {
         is_tcp(rest) || state(rest).is_some() || is_slot(rest) || end_of_address(rest)
     };
-    let behind = word.match_indices([':', '-', '=', '"', '}', ']']).map(|(at, _)| &word[at + 1..]);
+    let marks = [':', '-', '=', '"', '}', ']', '\'', '+'];
+    let behind = word.match_indices(marks).map(|(at, _)| &word[at + 1..]);
     (word.len() <= MAX_GLUED && !end_of_address(word))
         .then(|| behind.into_iter().find(is_first))
         .flatten()
@@ -250,7 +251,8 @@ fn address(host: &str) -> Option<IpAddr> {
 fn name(host: &str) -> Option<IpAddr> {
     let is_part = |c: char| !c.is_control() && !"'\"`,;=/\\|&".contains(c);
     let is_pair = host.contains("->");
-    let is_number = host.bytes().all(|octet| octet.is_ascii_digit());
+    // A part of an address is no name: a fold or a cut took the rest of it.
+    let is_number = host.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
     (host.chars().all(is_part) && !is_number && !is_pair).then(|| names::address(host))?
 }
 
@@ -266,7 +268,9 @@ pub fn header(line: &str, before: &Context) -> Option<Context> {
     if has("Recv-Q") && line.contains("Local") {
         return Some(Context {
             // netstat always names one: a header without it was folded.
-            is_stateless: !has("State") && !has("(state)") && !has("Proto"),
+            is_stateless: !words.iter().any(|word| word.ends_with("State"))
+                && !has("(state)")
+                && !words.iter().any(|word| word.ends_with("Proto")),
             is_process_first: false,
             table: None,
             asked: before.asked,

@@ -210,7 +210,11 @@ impl Tcpdump {
             Line::Head(Stamp::None, _) if may_quote => self.quotes = true,
             Line::Tcp(mut printed) => {
                 match self.head.take() {
-                    Some((stamp, way)) if printed.stamp == Stamp::None => {
+                    // A time before the second line is a log's.
+                    Some((stamp, way))
+                        if printed.stamp == Stamp::None
+                            || self.head_of_tcp.is_some() && !begins_anew(text) =>
+                    {
                         printed.stamp = stamp;
                         printed.way = printed.way.or(way);
                         printed.process = printed.process.or(self.head_process.take());
@@ -292,6 +296,12 @@ fn begins(line: &str, open: &str) -> bool {
     let before = line.split_once(" > ").map_or(line, |(before, _)| before);
     let is_ip = line.starts_with("IP ") || line.starts_with("IP6 ");
     front(before).0 != Stamp::None || is_ip && (open.contains(" > ") || open.starts_with("IP"))
+}
+
+/// Is a packet printed whole, and not only from its ends on?
+fn begins_anew(text: &str) -> bool {
+    let front = text.split_once(" > ").map_or("", |(front, _)| front);
+    front.split_whitespace().any(|word| matches!(word, "IP" | "IP6"))
 }
 
 /// Does the head of a packet say that TCP is in it?
