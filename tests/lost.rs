@@ -281,6 +281,34 @@ fn a_pipeline_may_have_begun_before_the_capture() {
     assert_eq!(flow(usual, &|at| at < HANDSHAKE + 1)["http"]["answered"], true);
 }
 
+/// A server that answers half a request has answered, and so it may have where that was lost.
+#[test]
+fn half_a_request_may_have_been_answered() {
+    let half = b"GET / HTTP/1.1\r\nHost: sh";
+    let timeout = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(without(turns(80, &[half]), &[])["cause"], "unanswered");
+    assert_eq!(without(turns(80, &[half, timeout]), &[])["cause"], "close-announced");
+    assert_eq!(without(turns(80, &[half, timeout]), &[1])["cause"], "unknown");
+}
+
+/// A request that waits for octets before it is read after its answer was lost: it may have been answered.
+#[test]
+fn a_request_that_is_read_late_may_have_been_answered() {
+    let settings: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    let head = |stream: u8| [b"\0\0\x03\x01\x05\0\0\0", &[stream][..], b"\x82\x86\x84"].concat();
+    let answer = |stream: u8| [b"\0\0\x01\x01\x05\0\0\0", &[stream][..], b"\x89"].concat();
+    let talk = || {
+        let preface = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], settings].concat();
+        let talk = Talk::with(80).say(CLIENT, &preface).say(SERVER, settings);
+        let talk = talk.say(CLIENT, b"\0\0\0\x04\x01\0\0\0\0").say(CLIENT, &head(1));
+        talk.say(SERVER, &answer(1)).say(CLIENT, &head(3)).say(SERVER, &answer(3))
+    };
+    assert_eq!(without(talk(), &[])["http"]["answered"], true);
+    let flow = without(talk(), &[2, 4]);
+    assert_eq!((&flow["http"]["answered"], &flow["cause"]), (&Value::Null, &json!("unknown")));
+    assert!(!flow["evidence"].to_string().contains("open"), "{flow}");
+}
+
 /// Frames show that it goes on in HTTP/2, as the client had asked, though the answer that says so was lost.
 #[test]
 fn an_upgrade_whose_answer_was_lost_is_one() {

@@ -182,7 +182,7 @@ impl Protocol for Http {
             last_command: self.last.as_ref().map(|_| "request"),
             last_statement_at: self.last.as_ref().map(|asked| asked.at),
             answered: self.answered(),
-            half_asked: self.client.has_half_a_request(),
+            half_asked: self.client.has_half_a_request() && self.are_answers_known(),
             // An answer that broke off was not the last of it.
             announced: self.announced.filter(|_| !self.server.is_in_body()),
             path: last.iter().cloned().map(PathStep::Said).collect(),
@@ -211,12 +211,16 @@ impl Http {
 
     fn answered(&self) -> Option<bool> {
         self.last.as_ref()?;
-        // A server of which nothing has come since it was taken up has not answered.
-        let is_lost = self.server.is_lost() && self.heard[Peer::Server as usize];
-        if self.unmatched || self.done || self.client.is_lost() || is_lost {
+        if self.done || self.client.is_lost() || !self.are_answers_known() {
             return None;
         }
         Some(self.waiting.is_empty() && self.server.is_between())
+    }
+
+    /// A server of which nothing has come since it was taken up has not answered; of one that was lost, nobody knows.
+    fn are_answers_known(&self) -> bool {
+        let is_lost = self.server.is_lost() && self.heard[Peer::Server as usize];
+        !self.unmatched && !is_lost
     }
 
     fn heads(&mut self, from: Peer) -> &mut Heads {

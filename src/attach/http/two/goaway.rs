@@ -38,7 +38,7 @@ impl Goaway {
             last: u32::from_be_bytes(*last) & 0x7fff_ffff,
             code: u32::from_be_bytes(*code),
             reason: (is_plain && is_short && !debug.is_empty()).then(|| name(debug)),
-            literal: name(debug),
+            literal: if cut { format!("{}…", name(debug)).into() } else { name(debug) },
         })
     }
 

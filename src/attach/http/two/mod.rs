@@ -62,6 +62,8 @@ pub struct Two {
     /// The client took its leave.
     left: bool,
     truncated: bool,
+    /// The time at which it was known last that answers were lost.
+    lost_at: Option<Time>,
 }
 
 /// One direction.
@@ -147,7 +149,7 @@ impl Two {
                 } else if let Some(frame) = frames.miss(octets).map(Frame::from) {
                     self.frame(from, at, frame);
                 }
-                self.put_back(from, frames, false);
+                self.put_back(from, at, frames, false);
             }
         }
     }
@@ -163,10 +165,13 @@ impl Two {
         }
     }
 
-    fn put_back(&mut self, from: Peer, frames: Frames, was_lost: bool) {
+    fn put_back(&mut self, from: Peer, at: Time, frames: Frames, was_lost: bool) {
         let is_lost = frames.is_lost();
         self.half(from).frames = frames;
         if is_lost && !was_lost {
+            if from == Peer::Server {
+                self.lost_at = Some(at);
+            }
             self.lose(from);
         }
     }
@@ -209,7 +214,7 @@ impl Two {
         while let Some(frame) = frames.next(&mut data, size).map(Frame::from) {
             self.frame(from, at, frame);
         }
-        self.put_back(from, frames, was_lost);
+        self.put_back(from, at, frames, was_lost);
     }
 
     /// Returns whether what has come of the preface is right.
@@ -307,6 +312,10 @@ impl Two {
             asked
         });
         self.streams.asked(head.stream, said, has_method);
+        // What came before it was lost, too, and it was read late: it may have been answered.
+        if self.lost_at.is_some_and(|lost_at| at < lost_at) {
+            self.streams.lose_answers();
+        }
     }
 
     fn answer(&mut self, head: &Head, fields: &Fields) {

@@ -116,6 +116,11 @@ fn why_the_server_closes() {
     assert_eq!((&*calm.message, calm.unsolicited), ("GOAWAY: too_many_pings", true));
     let plain = facts(&[goaway(0, 2, "user 'secret' x7")]).server_error.expect("an error");
     assert_eq!(&*plain.message, "GOAWAY");
+    let (_, whole) = goaway(0, 2, "connection idle");
+    let cut = [(Server, whole[..whole.len() - 2].to_vec()), (Server, Vec::new())];
+    let cut = talked(Opening::default(), &[begun(), cut.into()].concat(), 2, |_: &Http| true);
+    let said = cut.facts(true).server_error.map(|error| error.message);
+    assert_eq!(said.as_deref(), Some("GOAWAY: connection id…"));
     assert_eq!(facts(&[(Client, frame(7, 0, 0, &[0; 8]))]).goodbye, Some("GOAWAY"));
     let status = [literal(b"\0\x0bgrpc-status", "14")].concat();
     let failed = facts(&[call(1), (Server, frame(1, 5, 1, &status))]);
