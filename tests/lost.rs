@@ -359,3 +359,19 @@ fn an_error_that_a_capture_begins_with_is_an_answer() {
     assert_eq!(flow["postgresql"]["server_error"]["code"], "57014", "{flow}");
     assert_ne!(flow["cause"], "server-said", "{flow}");
 }
+
+/// Rows of a cursor are asked for by a statement that may not have been seen.
+#[test]
+fn rows_that_never_came_are_owed_whatever_was_seen_before() {
+    let prepared = || Talk::logged_in(3306).packet(CLIENT, 0, b"\x16SELECT 1");
+    let prepared = || prepared().packet(SERVER, 1, b"\0\x01\0\0\0\0\0\0\0\0\0\0");
+    let executed = || prepared().packet(CLIENT, 0, b"\x17\x01\0\0\0\x01\x01\0\0\0").ok(1, 0x0042);
+    let fetch = || executed().packet(CLIENT, 0, b"\x1c\x01\0\0\0\x02\0\0\0");
+    for lost in [&[][..], &[3], &[5], &[3, 5], &[5, 6]] {
+        let flow = without(fetch(), lost);
+        assert_eq!(
+            (&flow["mysql"]["answered"], &flow["cause"]),
+            (&json!(false), &json!("unanswered"))
+        );
+    }
+}

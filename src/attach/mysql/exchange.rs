@@ -101,7 +101,8 @@ impl Exchange {
             return false;
         }
         let is_first = self.pending.is_empty();
-        let own = if command.is_auxiliary() {
+        // It stands for the statement that it belongs to where that was not seen.
+        let own = if command.is_auxiliary() && self.last.command.is_some() {
             Some(Box::new(statement))
         } else {
             self.set_last(statement);

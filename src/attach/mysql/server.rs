@@ -18,7 +18,8 @@ impl Mysql {
     /// The first packet of all. `false`: this is no MySQL.
     pub(super) fn greeting(&mut self, packet: &MysqlPacket<'_>) -> bool {
         if packet.head.first() == Some(&ERROR) {
-            let error = Refusal::read(packet.head, true).filter(|e| is_error_code(e.code));
+            let error = Refusal::read(packet.head, packet.is_whole(), true)
+                .filter(|e| is_error_code(e.code));
             self.confirmed = error.as_ref().map(|_| true);
             self.error = error.map(Box::new);
             self.finish();
@@ -183,7 +184,7 @@ impl Mysql {
     }
 
     fn refuse(&mut self, packet: &MysqlPacket<'_>, unsolicited: bool) -> Option<u16> {
-        let error = Refusal::read(packet.head, unsolicited);
+        let error = Refusal::read(packet.head, packet.is_whole(), unsolicited);
         let code = error.as_ref().map(|error| error.code);
         self.truncated |= !packet.is_whole() && packet.head.len() < KEEP;
         self.error = error.map(Box::new);
@@ -321,7 +322,7 @@ fn lone_error(data: &[u8]) -> Option<Refusal> {
     let mut reader = Reader(data);
     let len = reader.number(3)?;
     let seq = reader.u8()?;
-    let error = Refusal::read(reader.0, false)?;
+    let error = Refusal::read(reader.0, true, false)?;
     let state = error.sqlstate.as_ref()?;
     let is_state = state.len() == 5 && state.chars().all(|c| c.is_ascii_alphanumeric());
     let fits = len == reader.0.len() as u64 && seq <= 1;

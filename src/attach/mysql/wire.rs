@@ -282,8 +282,8 @@ impl Refusal {
         self.code == 1644 || self.sqlstate.as_deref().is_some_and(|state| state.starts_with("45"))
     }
 
-    /// The packet as far as it was seen.
-    pub fn read(head: &[u8], unsolicited: bool) -> Option<Refusal> {
+    /// The packet as far as it was seen; `whole`: to its end.
+    pub fn read(head: &[u8], whole: bool, unsolicited: bool) -> Option<Refusal> {
         let mut reader = Reader(head);
         if reader.u8()? != ERROR {
             return None;
@@ -302,7 +302,8 @@ impl Refusal {
             _ => None,
         };
         let text = printable(&String::from_utf8_lossy(reader.0));
-        let message = text.chars().take(MAX_MESSAGE).collect::<String>().into();
+        let end = if whole { "" } else { "…" };
+        let message = text.chars().take(MAX_MESSAGE).chain(end.chars()).collect::<String>().into();
         Some(Refusal { code, sqlstate, message, unsolicited })
     }
 }
@@ -313,12 +314,13 @@ mod tests {
 
     #[test]
     fn a_state_that_is_cut_is_no_message() {
-        let of = |head: &[u8]| {
-            let error = Refusal::read(head, false).expect("an error");
+        let of = |head: &[u8], whole| {
+            let error = Refusal::read(head, whole, false).expect("an error");
             (error.sqlstate, String::from(error.message))
         };
-        assert_eq!(of(b"\xff\x15\x04#28000no"), (Some("28000".into()), "no".into()));
-        assert_eq!(of(b"\xff\x15\x04#28"), (None, String::new()));
+        assert_eq!(of(b"\xff\x15\x04#28000no", true), (Some("28000".into()), "no".into()));
+        assert_eq!(of(b"\xff\x15\x04#28000no", false), (Some("28000".into()), "no…".into()));
+        assert_eq!(of(b"\xff\x15\x04#28", false), (None, "…".into()));
     }
 
     #[test]
