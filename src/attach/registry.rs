@@ -334,7 +334,7 @@ impl Ports {
         payload: &'a [u8],
         first: First,
     ) -> Content<'a> {
-        let First::Words(protocol, by) = first else { return ENCRYPTED };
+        let First::Words(protocol, by, _) = first else { return ENCRYPTED };
         let server = match by {
             Peer::Server => from,
             Peer::Client => from.other(),
@@ -364,8 +364,8 @@ const fn mark(all: &mut [bool; 256], octets: &[u8]) {
 
 /// Octets that a conversation begins with.
 enum First {
-    /// In a protocol that is read, from one of its ends.
-    Words(Known, Peer),
+    /// In a protocol that is read, from one of its ends, and how sure that is.
+    Words(Known, Peer, Probe),
     /// In TLS.
     Hello,
 }
@@ -393,7 +393,7 @@ fn recognise_closely(first: &[u8]) -> Option<First> {
         for from in [Peer::Server, Peer::Client] {
             let probe = known.probe(first, from);
             if probe > surest.0 {
-                surest = (probe, Some(First::Words(known, from)));
+                surest = (probe, Some(First::Words(known, from, probe)));
             }
         }
     }
@@ -407,8 +407,8 @@ pub fn may_be_first(payload: &[u8]) -> bool {
 
 /// Returns it where there is no doubt, of an end's first words.
 pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
-    let First::Words(known, from) = recognise(first)? else { return None };
-    (known.probe(first, from) == Probe::Sure).then_some((known, from))
+    let First::Words(known, from, probe) = recognise(first)? else { return None };
+    (probe == Probe::Sure).then_some((known, from))
 }
 
 #[cfg(test)]

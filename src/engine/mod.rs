@@ -1,6 +1,7 @@
 //! Segments become judged connections, on all cores: pure but for threads.
 //!
 //! * [`point`]: one capture point, its facts and its shards
+//! * [`orders`]: what every shard has to know in a round
 //! * [`shards`]: its flows in a fixed number of parts, taken in rounds
 //! * `sample`: flows that were closed, some of which are read; `senders`: whose checksums can be believed
 //! * [`batch`]: the segments of one round
@@ -8,6 +9,7 @@
 
 pub mod batch;
 pub mod crew;
+pub mod orders;
 pub mod point;
 mod sample;
 mod senders;

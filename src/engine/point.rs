@@ -1,8 +1,9 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
 use super::crew::Crew;
+use super::orders::Orders;
 use super::senders::Senders;
-use super::shards::{Orders, Pace, Part, Shards};
+use super::shards::{Pace, Part, Shards};
 use std::collections::BTreeSet;
 
 use crate::attach::deaf::Deaf;

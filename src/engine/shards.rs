@@ -12,25 +12,21 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Lent, Octets};
 use super::crew::{Crew, Job};
+use super::orders::Orders;
 use super::sample::is_sampled;
 use crate::attach::Facts;
-use crate::attach::conversations::{Conversations, Heard, Wanted};
+use crate::attach::conversations::{Conversations, Heard};
 use crate::attach::deaf::Found;
-use crate::attach::registry::{Content, Known, Withheld};
-use crate::attach::sql::tags::{Sought, have_all};
-use crate::facts::CaptureFacts;
-use crate::join::rewrites::Pairs;
-use crate::set::Set;
+use crate::attach::registry::{Content, Withheld};
 use crate::summary::closes::Closes;
 use crate::summary::history::History;
 use crate::summary::race;
 use crate::summary::{Judged, Tally};
 use crate::table::{FlowTable, Retired, too_many};
-use crate::tcp::flow::{Ending, Flow, FlowId};
+use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
-use crate::tcp::notes::Noted;
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Close, Policy, Standing};
+use crate::verdict::{Close, Standing};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -53,75 +49,6 @@ const FIRST_ROUND: usize = 16_384;
 
 /// Octets of contents that end a round, too: however large segments are, no more waits in memory.
 const ROUND_CONTENT: usize = 4 << 20;
-
-/// Orders for a round: all that every shard has to know to take its part.
-pub struct Orders {
-    /// The rules of judging.
-    pub policy: Arc<Policy>,
-    /// The capture at the end of the round.
-    pub facts: CaptureFacts,
-    /// Hand over every flow that has ended, not only the notable ones and those of pairs.
-    pub all: bool,
-    /// Flows that are one connection under other addresses.
-    pub pairs: Pairs,
-    /// Nothing will follow: judge all that is left.
-    pub last: bool,
-    /// Enough is known of the capture to judge flows that have ended; else they stay.
-    pub settled: bool,
-    /// Flows that stay between rounds, at most.
-    pub max_flows: usize,
-    /// Statements as they were sent.
-    pub literals: bool,
-    /// Nothing is read of any connection.
-    pub no_content: bool,
-    /// Flows count only if what was said on them last has all of these.
-    pub tags: Arc<[Sought]>,
-    /// The facts of each connection that cost something.
-    pub wanted: Wanted,
-    /// Protocols that are not what their usual ports are used for.
-    pub refuted: Set<Known>,
-    /// Hand over a few of the flows that were closed and have something to tell, too.
-    pub sample: bool,
-}
-
-impl Orders {
-    /// Tells whether the contents of this flow are kept: those of closed connections are of use only if
-    /// all are reported.
-    fn reads(&self, flow: &Flow) -> bool {
-        self.all || !self.tags.is_empty() || flow.ending() != Ending::Closed
-    }
-
-    /// Tells whether nobody will ask what was said on a flow that a RST has just ended: it is no finding. Only where
-    /// it was used once more after a FIN, it matters by whom; and a RST with another number than the next, a kernel
-    /// challenges and lives on (RFC 5961, 3.2).
-    fn may_let_go(&self, flow: &Flow) -> bool {
-        let is_used_again = flow
-            .first_fin()
-            .is_some_and(|(closer, fin)| flow.payload_after(closer.other(), fin.end).is_some());
-        let is_reset = matches!(flow.ending(), Ending::Reset(_));
-        let is_believed = is_reset && !flow.notes.has(Noted::RstOddSeq);
-        is_believed && !is_used_again && !self.all && self.tags.is_empty()
-    }
-
-    /// Returns whether a connection is one of those that are looked for; none where that cannot be told.
-    pub fn seeks(&self, judged: &Judged) -> Option<bool> {
-        if self.tags.is_empty() {
-            return Some(true);
-        }
-        have_all(&self.tags, judged.said.as_deref(), judged.withheld.is_some())
-    }
-
-    /// Tells whether it is one of them. One that is left out is counted, where nobody can tell, or has read it.
-    pub fn takes(&self, judged: &Judged, tally: &mut Tally) -> bool {
-        let sought = self.seeks(judged);
-        match sought {
-            None => tally.leave_out(&judged.judgement),
-            Some(false) if judged.said.is_none() => tally.leave_out_unread(&judged.judgement),
-            Some(_) => {}
-        }
-        sought == Some(true)
-    }
-}
 
 #[inline]
 fn shard_of(hash: u64) -> usize {
