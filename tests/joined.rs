@@ -185,6 +185,11 @@ fn a_translated_connection_is_one_beside_the_captures_of_its_ends() {
         let points = flows[0]["points"].as_array().map(Vec::len);
         assert_eq!(points, Some(given.len()), "{given:?}: {flows:?}");
         assert_eq!(flows[0]["notes"], json!(["rewritten"]), "{given:?}");
+        for capture in summary["captures"].as_array().expect("captures") {
+            let left = capture["history"]["states"]["CLOSE-WAIT"].as_array().expect("a curve");
+            let most = left.iter().filter_map(Value::as_u64).max();
+            assert_eq!(most, Some(1), "{given:?}: {}", capture["files"]);
+        }
     }
 }
 

@@ -66,11 +66,16 @@ impl Sights {
         is_reported: impl Fn(&Judged) -> bool,
     ) {
         let mut stands = HashMap::new();
-        let mut gone = HashSet::new();
+        let (mut gone, mut twice) = (HashSet::new(), HashSet::new());
         for joined in self.sightings.joined() {
+            // Each capture point has the states of one, whichever stands for all.
+            let mut points = HashSet::from([joined.stands.point]);
             for other in &joined.others {
                 totals.tally.uncount(other.standing);
                 gone.insert(other.first.order());
+                if !points.insert(other.point) {
+                    twice.insert(other.first.order());
+                }
             }
             match joined.is_rewritten() {
                 _ if joined.others.is_empty() => {}
@@ -94,7 +99,7 @@ impl Sights {
         }
         for (first, point, lived) in &self.lives {
             if let Some(capture) = totals.captures.get_mut(*point)
-                && !gone.contains(first)
+                && !twice.contains(first)
             {
                 capture.history.add(lived);
             }
