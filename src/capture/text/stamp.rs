@@ -50,7 +50,7 @@ impl Stamp {
 
     /// `1520854695.679863`: at least nine digits before the point, so that no other number is taken.
     pub fn since_1970(word: &str) -> Option<Stamp> {
-        let (seconds, _) = word.split_once('.')?;
+        let (seconds, _) = word.split_once(['.', ','])?;
         if seconds.len() < 9 {
             return None;
         }
@@ -237,6 +237,7 @@ mod tests {
         let nanos = 1_700_000_000_213_856_000;
         for cell in [
             "1700000000.213856000",
+            "1700000000,213856",
             "2023-11-14T22:13:20.213856Z",
             "2023-11-14T23:13:20.213856+01:00",
             "Nov 14, 2023 22:13:20.213856000 UTC",

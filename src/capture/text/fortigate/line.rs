@@ -1,6 +1,7 @@
 //! One line of FortiGate's sniffer: a packet of TCP, another one, a part of one, or none.
 
 use crate::capture::text::ends::Ends;
+use crate::capture::text::front::clock_at_the_end;
 use crate::capture::text::lines::without_emphasis;
 use crate::capture::text::printed::{Item, Printed};
 use crate::capture::text::signs::shows_flags;
@@ -51,12 +52,21 @@ fn unread() -> Item {
     Item::Unread(0, String::new())
 }
 
-/// Does a line begin a packet, with a time of its own? A port has fewer digits behind its point.
+/// Does a line begin a packet, with a time of its own?
 pub fn begins(line: &str) -> bool {
-    line.split_whitespace().any(|word| {
-        let fraction = word.rsplit_once('.').map_or(0, |(_, fraction)| fraction.len());
-        fraction == DIGITS && (Stamp::seconds(word).is_some() || Stamp::clock(word).is_some())
-    })
+    line.split_whitespace().any(is_time)
+}
+
+fn is_time(word: &str) -> bool {
+    seconds(word).is_some() || clock_at_the_end(word).is_some()
+}
+
+/// The seconds at the end of a word, behind whatever stands right before them. A port has fewer digits behind its point.
+fn seconds(word: &str) -> Option<Stamp> {
+    let own = word.rsplit(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+    let fraction = own.rsplit_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let is_clock = clock_at_the_end(word).is_some();
+    (fraction == DIGITS && !is_clock).then(|| Stamp::seconds(own))?
 }
 
 /// Is a line of the octets that are printed below a packet? `0x0000   4500 003c …`
@@ -90,6 +100,8 @@ fn packet(before: &str, behind: &str, ends: &mut Ends) -> Line {
         // Of other protocols, too, something stands behind the ends.
         return other(stamp, is_begun(before, stamp) || has_numbers(behind));
     };
+    let told = told.trim_end_matches(['"', '\'', ',', '`', ' ']);
+    let told = told.strip_suffix("{noformat}").unwrap_or(told);
     let plain = without_emphasis(told).unwrap_or_else(|| told.to_owned()).to_ascii_lowercase();
     let Some(Fields { flags, seq, ack, is_whole }) = Fields::of(&plain) else {
         // Only TCP has such a number, or a flag of which this is a part.
@@ -185,7 +197,7 @@ fn has_numbers(line: &str) -> bool {
 
 /// Was a packet with this time cut where it may be of TCP: within its interface, at its way or within its first end?
 fn is_begun(line: &str, stamp: Stamp) -> bool {
-    let is_of_time = |word: &&str| stamp != Stamp::None && may_be_time(word) && begins(word);
+    let is_of_time = |word: &&str| stamp != Stamp::None && is_time(word);
     let words: Vec<&str> = line.split_whitespace().collect();
     let behind = words.iter().rposition(is_of_time).map_or(0, |at| at + 1);
     let is_part = |word: &str| {
@@ -193,6 +205,8 @@ fn is_begun(line: &str, stamp: Stamp) -> bool {
             && word.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))
     };
     match words[behind..] {
+        // `interfaces=[any]` is the sniffer's own.
+        [word] if word.contains('=') => false,
         [] | [_] => behind > 0,
         [_, way] if behind > 0 && ["in", "out"].iter().any(|known| known.starts_with(way)) => true,
         [.., "in" | "out" | "-" | "->"] => true,
@@ -201,10 +215,50 @@ fn is_begun(line: &str, stamp: Stamp) -> bool {
     }
 }
 
-/// The seconds since it began, or a day and a time of it.
+/// The seconds since it began, or a day and a time of it. A log's own stand before them.
 fn stamp(before: &str) -> Stamp {
     let words: Vec<&str> = before.split_whitespace().collect();
-    let dated = words.windows(2).find_map(|pair| Stamp::dated(pair[0], pair[1]));
-    let seconds = || words.iter().filter(|word| begins(word)).find_map(|word| Stamp::seconds(word));
-    dated.or_else(seconds).unwrap_or_default()
+    let day = |word: &str| {
+        let is_mark = |c: char| !c.is_ascii_digit() && !matches!(c, '-' | '/');
+        word.rsplit(is_mark).next().unwrap_or_default().to_owned()
+    };
+    let dated = |at: usize| {
+        let clock = &words[at][clock_at_the_end(words[at])?..];
+        Stamp::dated(&day(words[at.checked_sub(1)?]), clock)
+    };
+    let found = (0..words.len()).rev().find_map(|at| dated(at).or_else(|| seconds(words[at])));
+    found.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log's time is not the packet's, and marks right before its own or behind its numbers are no part of them.
+    #[test]
+    fn what_others_put_around_a_line_changes_nothing() {
+        let mut ends = Ends::default();
+        let told = "port1 in 10.0.0.5.40000 -> 10.0.0.3.3306: fin 700 ack 800";
+        for time in ["5.253143", "2023-11-14 22:13:20.213856"] {
+            let line = format!("{time} {told}");
+            let bare = Line::of(&line, &mut ends).item;
+            assert!(matches!(&bare, Item::Tcp(printed) if printed.stamp != Stamp::None));
+            for (before, behind) in [
+                ("7:", ""),
+                ("a/x.txt:7:", ""),
+                ("`", "`"),
+                ("+", ""),
+                ("{noformat}", "{noformat}"),
+                ("msg=\"", "\""),
+                ("2023-11-14 23:00:00.213\t", ""),
+                ("Nov 14 23:00:00.213856 fw ", ""),
+            ] {
+                let line = format!("{before}{line}{behind}");
+                assert_eq!(Line::of(&line, &mut ends).item, bare, "{line}");
+                assert!(begins(&line), "{line}");
+            }
+        }
+        let header = "2023-11-14 23:00:00.213\tinterfaces=[any]";
+        assert!(!matches!(Line::of(header, &mut ends).item, Item::Unread(..)));
+    }
 }

@@ -240,6 +240,8 @@ fn is_begun(line: &str) -> bool {
             || ["IP", "ethertype"].iter().any(|next| next.starts_with(word))
     };
     match behind {
+        // `interfaces=[any]` of a log.
+        [word] if word.contains('=') => false,
         [] | [_] | [.., "IP" | "IP6" | "ifindex"] | [.., "IP" | "IP6" | "ifindex", _] => true,
         [.., "ifindex", _, link] => is_link(link),
         [.., last] if behind.iter().any(|word| matches!(*word, "In" | "Out")) => {
