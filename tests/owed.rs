@@ -166,3 +166,22 @@ fn a_flush_behind_a_sync_waits_for_nothing() {
     let facts = &report(&talk, &["--all"])["postgresql"];
     assert_eq!((&facts["answered"], &facts["in_transaction"]), (&json!(true), &json!(false)));
 }
+
+/// A driver of Java sends up to a hundred statements of a batch at once: they are answered one by one.
+#[test]
+fn a_batch_that_is_sent_at_once_is_followed() {
+    let insert = |n: usize| format!("\x03insert into accounts(id, balance) values({n}, 0)");
+    let packet =
+        |text: String| [&(text.len() as u32).to_le_bytes()[..3], b"\0", text.as_bytes()].concat();
+    let asked: Vec<u8> = (0..100).flat_map(|n| packet(insert(n))).collect();
+    for answered in [100, 99, 50] {
+        let talk = Talk::logged_in(3306).ask("begin", 0x0003);
+        let talk = asked.chunks(1_400).fold(talk, |talk, segment| talk.say(CLIENT, segment));
+        let talk = (0..answered).fold(talk, |talk, _| talk.ok(1, 0x0003));
+        let facts = &report(&talk.wait(9).closed_by_server(), &["--all"])["mysql"];
+        assert_eq!(facts["answered"], answered == 100, "{facts}");
+        assert_eq!(facts["user"], "app");
+        assert!(answered < 100 || facts["in_transaction"] == true, "{facts}");
+        assert_eq!(facts["last_statement"], "insert into accounts(id, balance) values (?, …)");
+    }
+}

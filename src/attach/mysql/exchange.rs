@@ -8,8 +8,11 @@ use super::reply::Reply;
 use super::statement::Statement;
 use crate::attach::sql::text::Database;
 
-/// Commands that may wait for their answers.
-pub const MAX_PENDING: usize = 16;
+/// Commands that may wait for their answers: drivers send a hundred of a batch at once.
+pub const MAX_PENDING: usize = 112;
+
+/// Commands that may wait with all of their texts; the others' are shortened.
+const MAX_LONG: usize = 16;
 
 /// A command that waits for its answer.
 #[derive(Clone, Debug)]
@@ -117,7 +120,10 @@ impl Exchange {
 
     /// Moves the last statement to the command that still waits for its answer, if one does.
     pub fn set_last(&mut self, statement: Statement) {
-        let before = core::mem::replace(&mut self.last, statement);
+        let mut before = core::mem::replace(&mut self.last, statement);
+        if self.pending.len() > MAX_LONG {
+            before.text.shorten();
+        }
         let waits = self.pending.iter_mut().find(|pending| pending.statement.is_none());
         if let Some(pending) = waits {
             pending.statement = Some(Box::new(before));

@@ -14,7 +14,7 @@
 //! first packet of the answer to it.
 //!
 //! A connection takes [`MAX_IDLE`] octets and its strings. What else it can hold is bounded: a text
-//! (1 KiB) for each of the commands that wait for an answer ([`MAX_PENDING`]), the
+//! (1 KiB) for each of 16 commands that wait for an answer, less for the others ([`MAX_PENDING`]), the
 //! statements of a transaction (8 KiB, twice if the path is wanted), prepared statements
 //! (16 KiB): [`MAX_HEAP`] in all.
 

@@ -56,6 +56,17 @@ impl SqlText {
         SqlText { octets: kept.into(), cut, dialect, none: false }
     }
 
+    /// Keeps no more than tells what kind of statement it is; of several in one text, nothing.
+    pub fn shorten(&mut self) {
+        const SHORT: usize = 32;
+        if let Some(kept) = self.octets.get(..SHORT).filter(|_| self.octets.len() > SHORT) {
+            *self = match self.octets.contains(&b';') {
+                true => SqlText::none(),
+                false => SqlText { octets: kept.into(), cut: true, ..self.clone() },
+            };
+        }
+    }
+
     /// A statement of which nothing is known.
     pub fn none() -> SqlText {
         SqlText { none: true, ..SqlText::default() }
