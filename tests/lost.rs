@@ -348,6 +348,11 @@ fn what_is_asked_at_once_may_be_lost_in_part() {
     assert_eq!(piped(&[]), "SELECT b");
     assert_eq!(piped(&[5]), Value::Null);
     assert_eq!(piped(&[6]), "SELECT b", "a Sync is no statement");
+    // A driver of Java says BEGIN and its first statement at once.
+    let rest = [executed("BEGIN")[15..].to_vec(), executed(&"DELETE a ".repeat(12)), sync.to_vec()];
+    let talk = postgresql(&begin).say(CLIENT, &executed("BEGIN")[..15]);
+    let talk = talk.say(CLIENT, &rest.concat()).say(SERVER, ready);
+    assert_eq!(without(talk, &[5])["postgresql"]["last_statement"], Value::Null);
 }
 
 /// Where a capture begins with the answer to what was asked before it, the server has not said why it closes.

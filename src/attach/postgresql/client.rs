@@ -18,6 +18,9 @@ const MAX_STARTUP: u64 = 10_000;
 /// No statement is that short, behind one that is executed: the end of an Execute, a Flush and a Sync are.
 const LONGEST_END: u64 = 20;
 
+/// No more is sent of a statement without values behind its text: it is bound, described, executed, without a name.
+const LONGEST_REST: u64 = 40;
+
 const VERSION_3: [u8; 2] = [0, 3];
 const CANCEL: [u8; 4] = [4, 210, 22, 46];
 const TLS: [u8; 4] = [4, 210, 22, 47];
@@ -156,7 +159,7 @@ impl Postgresql {
         self.prepared.clear();
         let goes_on = !self.heard && self.units.back().is_some_and(|unit| unit.unsure);
         // The rest of what is open already was not seen, or all of something else.
-        let is_next = self.last.command == Some("Execute") && octets > LONGEST_END;
+        let is_next = octets > self.longest_end();
         let has_said = |unit: &Unit| !unit.closed && unit.at <= self.last.at && !is_next;
         self.missed |= !goes_on && !self.units.back().is_some_and(|unit| has_said(unit));
         if !goes_on && let Some(unit) = self.units.open(at) {
@@ -166,6 +169,17 @@ impl Postgresql {
             unit.goes_on |= !unit.texts.is_empty();
         }
         self.heard = false;
+    }
+
+    /// Octets that may still belong to the last statement.
+    fn longest_end(&self) -> u64 {
+        let Statement { command, text, .. } = &self.last;
+        let has_values = text.none || text.cut || text.octets.contains(&b'$');
+        match command {
+            Some("Execute") => LONGEST_END,
+            Some("Parse") if !has_values => LONGEST_REST,
+            _ => u64::MAX,
+        }
     }
 
     /// `false`: this cannot be the client's next message.
