@@ -72,8 +72,8 @@ impl Host {
         self.receive_on_the_first_processor();
     }
 
-    /// Has what comes taken in by the first processor: some kernels (a virtual machine's 6.18) tell nobody of what
-    /// happens on another one that is idle, and whose socket was closed then stays unknown.
+    /// Has what comes taken in by the first processor, which is kept [awake]: some kernels (a virtual machine's 6.18)
+    /// tell nobody of what happens on one that is idle, and whose socket was closed then stays unknown.
     fn receive_on_the_first_processor(&self) {
         let steer = "echo 1 > /sys/class/net/eth0/queues/rx-0/rps_cpus";
         must(tool("ip").args(["netns", "exec", &self.0, "sh", "-c", steer]));
@@ -127,6 +127,7 @@ struct Lab {
     app: Host,
     _others: [Host; 2],
     _servers: [Running; 2],
+    _awake: Running,
     scratch: Scratch,
 }
 
@@ -138,7 +139,8 @@ impl Lab {
         database.attach(DATABASE, &router);
         router.forward(scratch.path());
         let servers = [mariadb(&database, scratch.path()), haproxy(&database, scratch.path())];
-        Lab { app, _others: [database, router], _servers: servers, scratch }
+        let others = [database, router];
+        Lab { app, _others: others, _servers: servers, _awake: awake(), scratch }
     }
 
     /// HAProxy closes its side of all connections, once it has had so many and all that was sent to it: where the
@@ -175,6 +177,13 @@ impl Lab {
         admin.read_to_string(&mut answer).expect("an answer");
         answer
     }
+}
+
+/// Keeps the first processor busy with what gives way to all else.
+fn awake() -> Running {
+    let mut busy = tool("taskset");
+    busy.args(["-c", "0", "chrt", "--idle", "0", "sh", "-c", "while :; do :; done"]);
+    Running(busy.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it runs"))
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
