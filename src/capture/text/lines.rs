@@ -191,13 +191,13 @@ const EMPHASIS: [(&str, &str); 28] = [
 /// Marks with more in them: how they begin and end.
 const LONG_EMPHASIS: [(&str, char); 3] = [("<span", '>'), ("<font", '>'), ("{color", '}')];
 
+/// Other ways to write the name of flags by hand.
+const FLAGS: [(&str, &str); 3] = [("flags", "Flags"), ("FLAGS", "Flags"), ("Flags:", "Flags")];
+
 /// A line on which nothing stands out, or `None` if nothing does. Who writes flags by hand writes them as `flags`,
 /// `FLAGS` or `Flags:`, too.
 pub fn without_emphasis(line: &str) -> Option<String> {
-    let mut marks = EMPHASIS
-        .iter()
-        .chain(&[("flags", ""), ("FLAGS", ""), ("Flags:", "")])
-        .map(|(mark, _)| *mark);
+    let mut marks = EMPHASIS.iter().chain(&FLAGS).map(|(mark, _)| *mark);
     let mut long = LONG_EMPHASIS.iter().map(|(mark, _)| *mark);
     if !marks.any(|mark| line.contains(mark)) && !long.any(|mark| line.contains(mark)) {
         return None;
@@ -210,8 +210,7 @@ pub fn without_emphasis(line: &str) -> Option<String> {
         })
     });
     let plain = EMPHASIS.iter().fold(plain, |line, (mark, kept)| line.replace(mark, kept));
-    let names = [("flags", "Flags"), ("FLAGS", "Flags"), ("Flags:", "Flags")];
-    Some(names.iter().fold(plain, |line, (name, known)| line.replace(name, known)))
+    Some(FLAGS.iter().fold(plain, |line, (name, known)| line.replace(name, known)))
 }
 
 /// Arrows between ends, as people write them in place of tcpdump's own.

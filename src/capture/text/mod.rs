@@ -59,7 +59,7 @@ use self::lines::{dropped, is_cut_off, line_len, printed, whole_lines};
 use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
 use self::signs::is_of_another_form;
-use self::stamp::Stamp;
+use self::stamp::{Stamp, is_part_of_time};
 use self::tcpdump::Tcpdump;
 use self::turned::{Turned, is_newest_first, turned};
 use self::twins::Twins;
@@ -418,13 +418,6 @@ impl TextReader {
             direction,
         }
     }
-}
-
-/// Is a line the beginning of a packet's time, and no more? A text that ends with it, and not with the end of a line, was cut
-/// off there.
-fn is_part_of_time(line: &[u8]) -> bool {
-    line.first().is_some_and(u8::is_ascii_digit)
-        && line.iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b' '))
 }
 
 /// Tries a form on the beginning of a text, and returns the items it finds there.

@@ -40,6 +40,28 @@ pub struct Printed {
     pub process: Option<Process>,
 }
 
+impl Printed {
+    /// Makes one of what every form prints; the rest is not printed, or added.
+    pub fn new(stamp: Stamp, [from, to]: [SocketAddr; 2], flags: Flags) -> Printed {
+        Printed {
+            stamp,
+            way: None,
+            from,
+            to,
+            flags,
+            seq: None,
+            ack: None,
+            len: 0,
+            window: None,
+            scale: Scale::UNKNOWN,
+            multipath: false,
+            sum: None,
+            ip: None,
+            process: None,
+        }
+    }
+}
+
 /// Fields of an IP header that bear on a close.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IpHeader {

@@ -207,6 +207,13 @@ pub fn local(date: NaiveDate, time: NaiveTime) -> Option<i64> {
     local.timestamp_nanos_opt()
 }
 
+/// Tells whether a line is the beginning of a packet's time, and no more. A text that ends with it, and not with the end of a line, was cut
+/// off there.
+pub fn is_part_of_time(line: &[u8]) -> bool {
+    line.first().is_some_and(u8::is_ascii_digit)
+        && line.iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b' '))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

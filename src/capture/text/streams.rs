@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 use super::printed::{Item, Printed};
 use super::stamp::Stamp;
-use crate::tcp::segment::{Flags, Scale};
+use crate::tcp::segment::Flags;
 use crate::tcp::seq::Seq;
 
 /// More packets than this wait for no answer.
@@ -204,20 +204,10 @@ impl Streams {
             let is_last = fin == Some(at);
             let flags = Flags(flag(ack.is_some(), Flags::ACK) | flag(is_last, Flags::FIN));
             let printed = Printed {
-                stamp,
-                way: None,
-                from,
-                to,
-                flags,
                 seq: Some(seq.0),
                 ack: ack.map(|ack| ack.0),
                 len,
-                window: None,
-                scale: Scale::UNKNOWN,
-                multipath: false,
-                sum: None,
-                ip: None,
-                process: None,
+                ..Printed::new(stamp, [from, to], flags)
             };
             *slot = Slot::Ready(Item::Tcp(printed));
             (seq, sent_at) = (seq + len + u32::from(is_last), position);

@@ -15,7 +15,7 @@ use super::signs::shows_flags;
 use super::stamp::Stamp;
 use super::streams::{Hidden, Shown, Streams};
 use super::words::Words;
-use crate::tcp::segment::{Flags, Scale};
+use crate::tcp::segment::Flags;
 
 /// Reads lines of one form.
 pub struct Wireshark {
@@ -158,21 +158,13 @@ impl Wireshark {
                 let (Some(from_port), Some(to_port)) = (from_port, to_port) else {
                     return self.streams.item(unread(), out);
                 };
+                let ends = [(from, from_port).into(), (to, to_port).into()];
                 let printed = Printed {
-                    stamp,
-                    way: None,
-                    from: (from, from_port).into(),
-                    to: (to, to_port).into(),
-                    flags,
                     seq: Some(seq),
                     ack,
                     len,
                     window: shut.then_some(0),
-                    scale: Scale::UNKNOWN,
-                    multipath: false,
-                    sum: None,
-                    ip: None,
-                    process: None,
+                    ..Printed::new(stamp, ends, flags)
                 };
                 let frame_len = row.frame_len;
                 self.streams.tcp(Shown { printed, frame_len, raw, again, reused }, out);

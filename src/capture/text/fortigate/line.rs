@@ -5,9 +5,9 @@ use crate::capture::text::front::clock_at_the_end;
 use crate::capture::text::lines::without_emphasis;
 use crate::capture::text::printed::{Item, Printed};
 use crate::capture::text::signs::shows_flags;
-use crate::capture::text::stamp::Stamp;
+use crate::capture::text::stamp::{Stamp, is_part_of_time};
 use crate::names::is_stand_in;
-use crate::tcp::segment::{Flags, Scale};
+use crate::tcp::segment::Flags;
 
 /// The flag of data that is to be handed on at once.
 pub const PSH: u8 = 0x08;
@@ -76,9 +76,7 @@ pub fn is_of_octets(line: &str) -> bool {
 
 /// May a line that says nothing alone be the beginning of a packet's time, or all of its day?
 pub fn may_be_time(line: &str) -> bool {
-    line.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b' '))
-        && line.starts_with(|c: char| c.is_ascii_digit())
-        && line.matches('.').count() <= 1
+    is_part_of_time(line.as_bytes()) && line.matches('.').count() <= 1
 }
 
 /// `0.655224 port1 in arp who-has 10.0.0.1 tell 10.0.0.5`, or no packet: what stands below one is its octets. A part of a
@@ -118,24 +116,9 @@ fn packet(before: &str, behind: &str, ends: &mut Ends) -> Line {
         && (ack.is_some() || may_lack);
     let found = ends.dotted(from).zip(ends.dotted(to.trim())).filter(|_| has_all);
     let Some((from, to)) = found else { return Line::from(unread()) };
-    let item = Item::Tcp(Printed {
-        stamp,
-        // It passes packets on: each comes in and goes out.
-        way: None,
-        from,
-        to,
-        flags,
-        seq,
-        ack,
-        len: 0,
-        window: None,
-        scale: Scale::UNKNOWN,
-        multipath: false,
-        sum: None,
-        ip: None,
-        process: None,
-    });
-    Line { item, is_whole }
+    // It passes packets on: each comes in and goes out.
+    let printed = Printed { seq, ack, ..Printed::new(stamp, [from, to], flags) };
+    Line { item: Item::Tcp(printed), is_whole }
 }
 
 /// Flags by their names.
