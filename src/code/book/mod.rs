@@ -4,12 +4,15 @@
 //! Events come in the order of their times. What was lost is counted, and whatever it could have changed
 //! is unknown from then on. All of it has bounds: sockets, sends of each, and stacks.
 
+mod unnamed;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use self::unnamed::{Opened, Unnamed};
 use super::stacks::{Stack, StackId, Stacks};
 use super::trace::{Asked, Sent, Span};
 use crate::tcp::segment::Endpoint;
@@ -43,7 +46,14 @@ pub struct Event {
 /// Things that happen to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// Its state changed.
+    /// It connects: SYN-SENT.
+    Connects {
+        /// The addresses and ports; its own port is zero if it is not chosen yet.
+        ends: Ends,
+        /// The descriptor through which it does.
+        descriptor: Option<u32>,
+    },
+    /// Its state changed otherwise.
     State {
         /// The state before.
         from: State,
@@ -63,8 +73,6 @@ pub enum What {
 /// A state, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Connecting: SYN-SENT.
-    Connecting,
     /// A connection is being accepted.
     Accepting,
     /// The peer's FIN was received.
@@ -99,6 +107,8 @@ struct Sock {
     sent: u64,
     sends: VecDeque<Send>,
     connect: Option<By>,
+    /// It has connected, and its ends were not told since.
+    unnamed: Option<Opened>,
     /// The first read that came back empty, and the last one.
     empty: Option<(By, By)>,
     /// The time at which it came into CLOSE-WAIT.
@@ -164,6 +174,8 @@ pub struct Held<'a> {
     pub inode: u64,
     /// Sends of before this time may be missing.
     pub doubted: u64,
+    /// The socket that it is, where no event has told the ends of that: see [`Book::unnamed`].
+    pub unnamed: Option<u64>,
 }
 
 impl Why {
@@ -222,6 +234,7 @@ pub struct Callers {
 pub struct Book {
     sockets: HashMap<u64, Sock, RandomState>,
     by_ends: HashMap<Ends, Vec<u64>, RandomState>,
+    unnamed: Unnamed,
     stacks: Stacks,
     /// The time until which some of what makes up sums was lost; whether others were, and how many events in all.
     lost_until: u64,
@@ -260,6 +273,7 @@ impl Book {
         match event.what {
             What::State { to: State::Closed, .. } => return self.forget(event.socket),
             What::State { from, to, ends } => self.change(event.socket, from, to, ends, by),
+            What::Connects { ends, descriptor } => self.connect(event.socket, ends, descriptor, by),
             What::Sent(octets) => {
                 let sock = self.sockets.entry(event.socket).or_default();
                 let from = sock.sent;
@@ -294,8 +308,16 @@ impl Book {
         }
     }
 
+    fn connect(&mut self, socket: u64, ends: Ends, descriptor: Option<u32>, by: By) {
+        self.forget(socket);
+        let unnamed = Some(self.unnamed.begin(by.pid, descriptor, socket, ends.1));
+        let sock = Sock { begun: Some(by.at), connect: Some(by), unnamed, ..Sock::default() };
+        self.sockets.insert(socket, sock);
+        self.name(socket, ends);
+    }
+
     fn change(&mut self, socket: u64, from: State, to: State, ends: Ends, by: By) {
-        let is_new = matches!(to, State::Connecting | State::Accepting);
+        let is_new = to == State::Accepting;
         let begins = is_new || from == State::Accepting;
         let known = self.sockets.get(&socket).and_then(|sock| sock.ends);
         // A port of zero is not chosen yet.
@@ -307,19 +329,29 @@ impl Book {
         if begins && sock.begun.is_none() && sock.sends.is_empty() {
             sock.begun = Some(by.at);
         }
-        if to == State::Connecting {
-            sock.connect = Some(by);
-        }
         if to == State::CloseWait {
             sock.stuck.get_or_insert(by.at);
         }
-        if ends.0.port != 0 && sock.ends.replace(ends) != Some(ends) {
+        self.name(socket, ends);
+    }
+
+    /// Gives a socket its ends, once it has chosen its port.
+    fn name(&mut self, socket: u64, ends: Ends) {
+        let Some(sock) = self.sockets.get_mut(&socket).filter(|_| ends.0.port != 0) else { return };
+        if sock.ends.replace(ends) != Some(ends) {
             self.by_ends.entry(ends).or_default().push(socket);
+        }
+        if let Some(opened) = sock.unnamed.take() {
+            self.unnamed.end(&opened);
         }
     }
 
     fn forget(&mut self, socket: u64) {
-        let Some(ends) = self.sockets.remove(&socket).and_then(|sock| sock.ends) else { return };
+        let Some(sock) = self.sockets.remove(&socket) else { return };
+        if let Some(opened) = &sock.unnamed {
+            self.unnamed.end(opened);
+        }
+        let Some(ends) = sock.ends else { return };
         if let Some(all) = self.by_ends.get_mut(&ends) {
             all.retain(|other| *other != socket);
             if all.is_empty() {
@@ -344,9 +376,25 @@ impl Book {
         }
     }
 
+    /// Returns the socket with these ends that one of these processes has connected, where no event has told them:
+    /// the one whose descriptor is now this inode, by what is said of descriptors.
+    #[must_use]
+    pub fn unnamed(
+        &self,
+        ends: Ends,
+        inode: u64,
+        processes: &[i32],
+        inode_of: impl Fn(u32, u32) -> Option<u64>,
+    ) -> Option<u64> {
+        if self.by_ends.contains_key(&ends) {
+            return None;
+        }
+        self.unnamed.find(ends.1, processes, inode, inode_of)
+    }
+
     /// The socket with these ends: by what its state told, and where sends are known by inodes, with those.
     fn found(&self, ends: Ends, held: Held<'_>) -> Result<Cow<'_, Sock>, Why> {
-        let all = self.by_ends.get(&ends).map_or(&[][..], Vec::as_slice);
+        let all = self.by_ends.get(&ends).map_or(held.unnamed.as_slice(), Vec::as_slice);
         let socks = || all.iter().filter_map(|id| self.sockets.get(id));
         if self.by_inode {
             let mut socks = socks();
@@ -415,8 +463,10 @@ impl Book {
     /// for anything.
     fn end_of_file(&self, sock: &Sock) -> Option<Known> {
         let is_end = |by: &By| sock.stuck.is_none_or(|stuck| by.at >= stuck);
-        let mut all = sock.empty.into_iter().flat_map(|(first, last)| [first, last]);
-        let by = all.find(is_end).map(|by| self.known(by));
+        // Of one that was seen to begin, and not to be left, the last read is the one that had seen it.
+        let is_last = sock.begun.is_some() && sock.stuck.is_none();
+        let all = sock.empty.map(|(first, last)| if is_last { [last; 2] } else { [first, last] });
+        let by = all.into_iter().flatten().find(is_end).map(|by| self.known(by));
         by.or(self.lost_ends.then_some(Known::Unknown(Why::Lost)))
     }
 

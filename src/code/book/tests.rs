@@ -37,8 +37,8 @@ impl Story {
 
     fn connect(&mut self) -> &mut Story {
         let none = (end(0), end(3306));
-        self.event(What::State { from: State::Closed, to: State::Connecting, ends: none }, 1);
-        self.event(What::State { from: State::Connecting, to: State::Other, ends: ends() }, 0)
+        self.event(What::Connects { ends: none, descriptor: Some(3) }, 1);
+        self.event(What::State { from: State::Other, to: State::Other, ends: ends() }, 0)
     }
 
     fn close_wait(&mut self) -> &mut Story {
@@ -157,6 +157,7 @@ fn an_address_that_is_used_again_is_another_socket() {
     story.sent(11, 3).event(closed, 0);
     assert_eq!(by(&story.callers(Asked::default()).last), Err(Why::Unseen));
     assert!(story.book.sockets.is_empty() && story.book.by_ends.is_empty());
+    assert!(story.book.unnamed.is_empty());
 }
 
 #[test]
@@ -231,6 +232,71 @@ fn statements_have_their_senders() {
     assert_eq!(all, [Ok(3), Ok(4), Err(Why::NotCaptured), Ok(5)]);
 }
 
+/// Two sockets of process 7 that have connected to the same peer, of which no event has told the ends.
+fn two_unnamed() -> Story {
+    let mut story = Story::new();
+    let connects = |descriptor| What::Connects { ends: (end(0), end(3306)), descriptor };
+    for (socket, descriptor, stack) in [(ADDRESS, 3, 10), (ADDRESS + 64, 4, 20)] {
+        let what = [connects(Some(descriptor)), What::Sent(5), What::EndOfFile, What::EndOfFile];
+        for (what, stack) in what.into_iter().zip(stack..) {
+            story.at += 1;
+            let (at, stack) = (story.at, stack_of(stack));
+            story.book.take(&Event { at, socket, pid: 7, what, stack });
+        }
+    }
+    story
+}
+
+/// The socket of an inode, where each descriptor has one.
+fn asked(story: &Story, inode: u64, inodes: &[(u32, u64)]) -> Callers {
+    let inode_of = |_, which| inodes.iter().find(|(it, _)| *it == which).map(|(_, inode)| *inode);
+    let unnamed = story.book.unnamed(ends(), inode, &[7], inode_of);
+    let held = Held { processes: &[7], inode, unnamed, ..Held::default() };
+    story.book.callers(ends(), held, &Asked::default())
+}
+
+#[test]
+fn a_socket_whose_ends_were_not_told_is_the_one_behind_its_descriptor() {
+    let story = two_unnamed();
+    for (inode, stack) in [(30, 10), (40, 20)] {
+        let callers = asked(&story, inode, &[(3, 30), (4, 40)]);
+        assert_eq!(by(&callers.last), Ok(stack + 1));
+        assert_eq!(by(&callers.end_of_file), Ok(stack + 3), "the first may have had no room");
+    }
+    // Whichever was copied or closed, it could be either.
+    for inodes in [&[(3, 30), (4, 30)][..], &[(3, 30)], &[(3, 50), (4, 60)], &[]] {
+        assert_eq!(by(&asked(&story, 30, inodes).last), Err(Why::Unseen), "{inodes:?}");
+    }
+    let peer = (end(40_000), end(5432));
+    assert_eq!(story.book.unnamed(peer, 30, &[7], |_, _| Some(30)), None, "to another peer");
+    assert_eq!(story.book.unnamed(ends(), 30, &[8], |_, _| Some(30)), None, "another process");
+}
+
+#[test]
+fn a_socket_whose_ends_are_told_is_no_other() {
+    let mut story = two_unnamed();
+    let inodes = [(3, 30), (4, 40)];
+    story.close_wait();
+    assert_eq!(by(&asked(&story, 40, &inodes).last), Ok(11), "by its ends alone");
+    let closed = What::State { from: State::CloseWait, to: State::Closed, ends: ends() };
+    story.event(closed, 0);
+    // Its descriptor may have become another's since.
+    assert_eq!(by(&asked(&story, 30, &inodes).last), Err(Why::Unseen));
+    assert_eq!(by(&asked(&story, 40, &inodes[1..]).last), Ok(21));
+    story.book.forget(ADDRESS + 64);
+    assert!(story.book.unnamed.is_empty());
+}
+
+/// One descriptor that is not known makes all of a process to that peer nobody's.
+#[test]
+fn a_connect_through_an_unknown_descriptor_could_be_any() {
+    let mut story = two_unnamed();
+    let what = What::Connects { ends: (end(0), end(3306)), descriptor: None };
+    let (at, socket, stack) = (90, ADDRESS + 128, stack_of(30));
+    story.book.take(&Event { at, socket, pid: 7, what, stack });
+    assert_eq!(by(&asked(&story, 30, &[(3, 30), (4, 40)]).last), Err(Why::Unseen));
+}
+
 /// Sends known by inodes: the state says when it began, the inode what was sent.
 struct ByInode(Story);
 
@@ -249,7 +315,7 @@ impl ByInode {
     }
 
     fn callers(&self, doubted: u64, asked: Asked) -> Callers {
-        let held = Held { processes: &[7], inode: INODE, doubted };
+        let held = Held { processes: &[7], inode: INODE, doubted, unnamed: None };
         self.0.book.callers(ends(), held, &asked)
     }
 
@@ -275,7 +341,7 @@ fn sends_by_inode_are_joined_with_the_state() {
         assert_eq!(story.begun(0, 51, 40, Some(sent)), Err(Why::Unfit));
     }
     // Another socket has no sends.
-    let held = Held { processes: &[7], inode: 1, doubted: 0 };
+    let held = Held { processes: &[7], inode: 1, ..Held::default() };
     let callers = story.0.book.callers(ends(), held, &Asked::default());
     assert_eq!((by(&callers.connected), callers.last), (Ok(1), None));
 }

@@ -94,7 +94,7 @@ impl Watch {
         read(&self.rings, &self.kept);
         let callers = {
             let kept = lock(&self.kept);
-            kept.book.callers(ends, kept.held(inode, holders), asked)
+            kept.book.callers(ends, kept.held(ends, inode, holders), asked)
         };
         self.namer.name(callers)
     }

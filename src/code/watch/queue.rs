@@ -7,7 +7,7 @@ use procfs::process::FDTarget;
 
 use super::sample::Seen;
 use super::wanted::Way;
-use crate::code::book::{Book, Event, Held, What};
+use crate::code::book::{Book, Ends, Event, Held, What};
 use crate::code::descriptors::{Descriptors, Found, Heard, Link, Settled, Use};
 use crate::code::stacks::Stack;
 use crate::code::unwind::{Copied, Unwinders};
@@ -113,8 +113,14 @@ impl Queue {
     }
 
     /// Returns how a socket is held, by these processes.
-    pub fn held<'a>(&self, inode: u64, processes: &'a [i32]) -> Held<'a> {
-        Held { processes, inode, doubted: self.descriptors.doubted_until(inode, processes) }
+    pub fn held<'a>(&self, ends: Ends, inode: u64, processes: &'a [i32]) -> Held<'a> {
+        let doubted = self.descriptors.doubted_until(inode, processes);
+        let unnamed =
+            self.book.unnamed(ends, inode, processes, |pid, which| match link(pid, which) {
+                Link::Socket(inode) => Some(inode),
+                Link::Other | Link::Gone => None,
+            });
+        Held { processes, inode, doubted, unnamed }
     }
 }
 

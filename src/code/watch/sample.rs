@@ -109,7 +109,7 @@ impl Fields {
             None => (Vec::new(), false),
         };
         let argument = match self.kind {
-            Kind::CallEmpty => take_argument(&mut values),
+            Kind::Connect | Kind::CallEmpty => take_argument(&mut values),
             _ => None,
         };
         let chain = sample.call_chain.take().unwrap_or_default().into_iter();
@@ -126,7 +126,14 @@ impl Fields {
         let call = |did, stack| Seen::Thread(Call { at, pid, thread, did, stack });
         let seen = match self.places {
             Places::State { socket, of_state } => {
-                Some(event(number(&raw, socket)?, state_of(&raw, of_state)?, stack))
+                let what = match state_of(&raw, of_state)? {
+                    // Calls of programs of 32 bits have other arguments.
+                    What::State { ends, .. } if self.kind == Kind::Connect => {
+                        What::Connects { ends, descriptor: argument.filter(|_| is_native) }
+                    }
+                    changed => changed,
+                };
+                Some(event(number(&raw, socket)?, what, stack))
             }
             Places::Socket { socket, octets } => {
                 let octets = u32::try_from(number(&raw, octets)?).ok()?;
@@ -165,7 +172,7 @@ impl Fields {
 
 /// The registers that are asked for with an event.
 pub fn registers(kind: Kind) -> RegsMask {
-    let argument = FIRST_ARGUMENT.filter(|_| kind == Kind::CallEmpty);
+    let argument = FIRST_ARGUMENT.filter(|_| matches!(kind, Kind::Connect | Kind::CallEmpty));
     RegsMask(MASK | argument.map_or(0, |argument| 1 << argument))
 }
 
@@ -195,7 +202,6 @@ fn address_of(raw: &[u8], (offset, size): Place) -> Option<IpAddr> {
 /// By the kernel's numbers (`net/tcp_states.h`).
 fn state(number: u64) -> State {
     match number {
-        2 => State::Connecting,
         3 | 12 => State::Accepting,
         7 => State::Closed,
         8 => State::CloseWait,
@@ -210,12 +216,14 @@ mod tests {
     /// Whatever registers there are, the argument is one of them, and the others stay in their order.
     #[test]
     fn the_argument_is_taken_out_of_the_registers() {
-        let mask = registers(Kind::CallEmpty).0;
-        let mut values: Vec<u64> = (0..64).filter(|at| mask & 1 << at != 0).collect();
-        let argument = take_argument(&mut values);
-        assert_eq!(argument, FIRST_ARGUMENT);
-        let others: Vec<u64> = (0..64).filter(|at| MASK & 1 << at != 0).collect();
-        assert_eq!(values, others);
+        for kind in [Kind::Connect, Kind::CallEmpty] {
+            let mask = registers(kind).0;
+            let mut values: Vec<u64> = (0..64).filter(|at| mask & 1 << at != 0).collect();
+            let argument = take_argument(&mut values);
+            assert_eq!(argument, FIRST_ARGUMENT);
+            let others: Vec<u64> = (0..64).filter(|at| MASK & 1 << at != 0).collect();
+            assert_eq!(values, others);
+        }
         assert_eq!(registers(Kind::Sent).0, MASK);
     }
 }
