@@ -69,14 +69,6 @@ impl Host {
         router.ip(&["link", "set", &port, "up"]);
         router.ip(&["route", "add", address, "dev", &port]);
         self.ip(&["route", "add", "default", "via", ROUTER, "dev", "eth0", "onlink"]);
-        self.receive_on_the_first_processor();
-    }
-
-    /// Has what comes taken in by the first processor, which is kept [awake]: some kernels (a virtual machine's 6.18)
-    /// tell nobody of what happens on one that is idle, and whose socket was closed then stays unknown.
-    fn receive_on_the_first_processor(&self) {
-        let steer = "echo 1 > /sys/class/net/eth0/queues/rx-0/rps_cpus";
-        must(tool("ip").args(["netns", "exec", &self.0, "sh", "-c", steer]));
     }
 
     /// It forwards, and loses packets.
@@ -127,7 +119,7 @@ struct Lab {
     app: Host,
     _others: [Host; 2],
     _servers: [Running; 2],
-    _awake: Running,
+    _awake: Vec<Running>,
     scratch: Scratch,
 }
 
@@ -179,11 +171,17 @@ impl Lab {
     }
 }
 
-/// Keeps the first processor busy with what gives way to all else.
-fn awake() -> Running {
-    let mut busy = tool("taskset");
-    busy.args(["-c", "0", "chrt", "--idle", "0", "sh", "-c", "while :; do :; done"]);
-    Running(busy.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it runs"))
+/// Keeps every processor busy with what gives way to all else: some kernels (a virtual machine's 6.18) tell nobody
+/// of what a packet does on one that is idle. One that is sent again comes in there; any other, where it was sent.
+fn awake() -> Vec<Running> {
+    let processors = thread::available_parallelism().expect("their number").get();
+    let keep = |processor: usize| {
+        let mut busy = tool("taskset");
+        busy.args(["-c", &processor.to_string(), "chrt", "--idle", "0"]);
+        busy.args(["sh", "-c", "while :; do :; done"]);
+        Running(busy.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it runs"))
+    };
+    (0..processors).map(keep).collect()
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
