@@ -297,6 +297,32 @@ fn a_connect_through_an_unknown_descriptor_could_be_any() {
     assert_eq!(by(&asked(&story, 30, &[(3, 30), (4, 40)]).last), Err(Why::Unseen));
 }
 
+/// A process that opens very many connections at once does not keep the others waiting.
+#[test]
+fn looks_at_descriptors_are_bounded() {
+    let mut story = Story::new();
+    let looks = |story: &Story| {
+        let looks = std::cell::Cell::new(0);
+        let inode_of = |_, which| {
+            looks.set(looks.get() + 1);
+            Some(u64::from(which))
+        };
+        (story.book.unnamed(ends(), 0, &[7], inode_of), looks.get())
+    };
+    for descriptor in 0..2 * unnamed::MOST_LOOKS as u32 {
+        let socket = ADDRESS + u64::from(descriptor);
+        let what = What::Connects { ends: (end(0), end(3306)), descriptor: Some(descriptor) };
+        story.at += 1;
+        let (at, stack) = (story.at, stack_of(1));
+        story.book.take(&Event { at, socket, pid: 7, what, stack });
+        let count = descriptor as usize + 1;
+        if count == unnamed::MOST_LOOKS {
+            assert_eq!(looks(&story), (Some(ADDRESS), count));
+        }
+    }
+    assert_eq!(looks(&story), (None, unnamed::MOST_LOOKS));
+}
+
 /// Sends known by inodes: the state says when it began, the inode what was sent.
 struct ByInode(Story);
 

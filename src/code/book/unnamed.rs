@@ -14,6 +14,9 @@ pub type Opened = (u32, u32, u64);
 /// Stands for a descriptor that is not known: no process has one of that number.
 const UNKNOWN: u32 = u32::MAX;
 
+/// Descriptors that are looked at to find one socket: each takes some microseconds.
+pub const MOST_LOOKS: usize = 1_024;
+
 /// All of them, with their peers.
 #[derive(Debug, Default)]
 pub struct Unnamed(BTreeMap<Opened, Endpoint>);
@@ -52,7 +55,9 @@ impl Unnamed {
         let pids = processes.iter().filter_map(|pid| u32::try_from(*pid).ok());
         let opened = pids.flat_map(|pid| self.0.range((pid, 0, 0)..=(pid, u32::MAX, u64::MAX)));
         let mut found = None;
+        let mut looks = 0..MOST_LOOKS;
         for ((pid, descriptor, socket), _) in opened.filter(|(_, of)| **of == peer) {
+            looks.next()?;
             if inode_of(*pid, *descriptor)? == inode && found.replace(*socket).is_some() {
                 return None;
             }
