@@ -86,6 +86,7 @@ fn frame<'a>(place: Place, data: &'a [u8]) -> Frame<'a> {
         original_len: data.len() as u32,
         direction: None,
         process: None,
+        record: 0,
         data,
     }
 }

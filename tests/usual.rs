@@ -84,6 +84,7 @@ proptest! {
             original_len: data.len() as u32,
             direction: None,
             process: None,
+            record: 0,
             data: &data,
         };
         agree(&Decoder::default(), &frame);

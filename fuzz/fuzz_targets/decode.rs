@@ -22,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         original_len: u32::from_le_bytes([*o0, *o1, *o2, *o3]),
         direction: None,
         process: None,
+        record: 0,
         data,
     };
     let decoder = Decoder::default();

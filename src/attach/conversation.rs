@@ -5,11 +5,12 @@
 //! Read later, they say the same.
 
 use super::facts::Facts;
+use super::header::Header;
 use super::late::Late;
 use super::marks::Marks;
 use super::proxy::{self, Before};
 use super::registry::{self, Guess, Known, Talk};
-use super::unread::{Header, Rounds, Unread};
+use super::unread::{Rounds, Said, Unread};
 use super::{Opening, Peer};
 use crate::place::Time;
 use crate::tcp::segment::End;
@@ -39,6 +40,10 @@ pub struct Conversation {
     pub began: u8,
     /// Segments that wait.
     pub unread: Unread,
+    /// The number of segments that had been left in their file in the round in which it began, where its own are left.
+    pub left_from: Option<u32>,
+    /// The hash of its 4-tuple.
+    hash: u64,
     /// Nobody will ask about its connection, unless more of it comes.
     pub is_over: bool,
     /// The conversation as far as it was read; none where nothing was.
@@ -68,14 +73,26 @@ impl Conversation {
     /// Begins with a connection whose first packet had this place, in this round.
     pub fn new(
         first: u64,
+        hash: u64,
         begins: Begins,
         guess: Guess,
         wanted: Wanted,
         began: u8,
     ) -> Conversation {
         let stage = if wanted.later { Stage::Silent } else { Stage::Read };
-        let (unread, reading) = (Unread::default(), None);
-        Conversation { first, begins, guess, wanted, stage, began, unread, is_over: false, reading }
+        Conversation {
+            first,
+            begins,
+            guess,
+            wanted,
+            stage,
+            began,
+            unread: Unread::default(),
+            left_from: None,
+            hash,
+            is_over: false,
+            reading: None,
+        }
     }
 
     /// Hears words, of which the first tell whether it waits.
@@ -84,6 +101,13 @@ impl Conversation {
         if !words.is_empty() {
             let is_sure = registry::recognise_surely(words).is_some();
             self.stage = if is_sure { Stage::Waits } else { Stage::Read };
+        }
+    }
+
+    /// Takes note that its first words, if these are they, leave no doubt.
+    pub fn is_heard(&mut self) {
+        if self.stage == Stage::Silent {
+            self.stage = Stage::Waits;
         }
     }
 
@@ -97,11 +121,6 @@ impl Conversation {
         let reading = self.reading.as_deref().filter(|_| self.stage != Stage::Nothing);
         let is_known = |it: &Reading| it.talk.confirmed().unwrap_or(it.streams.is_none());
         self.waits() || reading.is_some_and(is_known)
-    }
-
-    /// No word has been said.
-    pub fn is_silent(&self) -> bool {
-        self.stage == Stage::Silent
     }
 
     /// It is sure what it speaks, and nobody has asked yet.
@@ -127,21 +146,50 @@ impl Conversation {
         self.is_in_no_protocol() || self.reading.as_deref().is_some_and(is_deaf)
     }
 
-    /// Reads what waits; what comes from now on is read at once.
-    pub fn read_along(&mut self, rounds: &Rounds) {
+    /// Has a segment of the conversation in this slot wait, all of them in the same way, if the conversation may wait.
+    /// Returns whether it does.
+    pub fn keep(&mut self, slot: u32, header: &Header, said: &Said, rounds: &mut Rounds) -> bool {
+        let may_wait = matches!(self.stage, Stage::Silent | Stage::Waits);
+        let packet = said.packet.filter(|it| self.unread.count == 0 && rounds.has_place(*it));
+        match (packet, said.payload) {
+            _ if !may_wait => false,
+            (Some(packet), _) => {
+                self.left_from.get_or_insert(rounds.left());
+                rounds.leave(slot, packet);
+                true
+            }
+            (None, Some(payload)) if self.left_from.is_none() => {
+                rounds.wait(&mut self.unread, header, payload);
+                true
+            }
+            (None, _) => false,
+        }
+    }
+
+    /// Reads what waits of the conversation in this slot; what comes from now on is read at once.
+    pub fn read_along(&mut self, slot: u32, rounds: &Rounds) {
         if matches!(self.stage, Stage::Silent | Stage::Waits) {
             self.stage = Stage::Read;
         }
-        rounds
-            .each(core::mem::take(&mut self.unread), |header, payload| self.read(header, payload));
+        let began = self.began;
+        match self.left_from.take() {
+            Some(from) => {
+                let its = (slot, self.hash);
+                let read = |header: &Header, payload: &[u8]| self.read(header, payload);
+                rounds.each_left(its, (began, from), read);
+            }
+            None => rounds.each(core::mem::take(&mut self.unread), |header, payload| {
+                self.read(header, payload);
+            }),
+        }
     }
 
     /// Reads what has waited for long, or forgets it if nobody will ask.
-    pub fn read_late(&mut self, rounds: &Rounds) {
+    pub fn read_late(&mut self, slot: u32, rounds: &Rounds) {
         if self.is_over {
-            self.unread = Unread::default();
+            (self.unread, self.left_from) = (Unread::default(), None);
         }
-        self.read_along(rounds);
+        self.read_along(slot, rounds);
     }
 
     /// Returns what is known by what has been read.

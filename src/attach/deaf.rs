@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::registry::{Content, Withheld};
 use super::tried::Tried;
-use super::unread::Span;
+use super::unread::Said;
 use crate::tcp::flow::Flow;
 
 /// Fewer octets are handed on in less time than it takes to look whether they should be.
@@ -27,6 +27,8 @@ pub struct Found {
     pub deaf: HashSet<u64, RandomState>,
     /// Octets were withheld of these, and are of another connection.
     pub missed: HashSet<u64, RandomState>,
+    /// Octets of these were left in their file, and are read at once.
+    pub needed: HashSet<u64, RandomState>,
     /// Evidence for and against the protocols of ports.
     pub tried: Tried,
 }
@@ -34,10 +36,17 @@ pub struct Found {
 impl Found {
     /// All was learnt of a connection that goes on.
     #[inline(never)]
-    pub fn let_go(&mut self, hash: u64, payload: Span, flow: &Flow) {
-        if payload.len as usize >= WORTH && !flow.is_superseded() && !flow.is_finished() {
+    pub fn let_go(&mut self, hash: u64, said: &Said, flow: &Flow) {
+        let len = said.payload.map_or(0, |payload| payload.len);
+        if len as usize >= WORTH && !flow.is_superseded() && !flow.is_finished() {
             self.deaf.insert(hash);
         }
+    }
+
+    /// Octets of a connection were left in their file, and had to be read at once.
+    #[inline(never)]
+    pub fn need(&mut self, hash: u64) {
+        self.needed.insert(hash);
     }
 
     /// A connection of this 4-tuple begins, or was missed.
@@ -53,6 +62,7 @@ impl AddAssign for Found {
     fn add_assign(&mut self, more: Found) {
         self.deaf.extend(more.deaf);
         self.missed.extend(more.missed);
+        self.needed.extend(more.needed);
         self.tried += more.tried;
     }
 }

@@ -2,7 +2,7 @@
 //! where the conversation stood at the FIN.
 
 use super::facts::Facts;
-use super::unread::Header;
+use super::header::Header;
 use crate::tcp::seq::Seq;
 
 /// The server's FIN, and the facts at it, if the client has said more since.

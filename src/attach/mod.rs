@@ -8,7 +8,9 @@
 //!
 //! * [`registry`]: the protocols, the ports they are found by, and what their first octets look like
 //! * [`conversations`]: the conversations of many connections at once; `conversation`: that of one
-//! * `unread`: segments that wait until somebody asks what was said
+//! * `unread`: segments that wait until somebody asks what was said; [`left`]: those that lie in a file
+//! * [`spared`]: connections whose octets need not be handed on
+//! * `header`: what of a segment reading its payload takes
 //! * [`facts`]: what is known of a conversation, whatever its protocol
 //! * `framed`: frames out of octets, where a header says how many follow
 //! * `kept`: octets of which something is made when somebody asks
@@ -29,16 +31,19 @@ pub mod conversations;
 pub mod deaf;
 pub mod facts;
 mod framed;
+mod header;
 pub mod http;
 pub mod kafka;
 mod kept;
 mod late;
+mod left;
 mod marks;
 pub mod mysql;
 pub mod postgresql;
 mod proxy;
 pub mod redis;
 pub mod registry;
+pub mod spared;
 pub mod sql;
 pub mod tried;
 mod unread;

@@ -1,18 +1,24 @@
 //! Segments that nobody has read: their headers, and where their payloads lie.
 //!
-//! Payloads stay where they came: those of a round lie together, and all who wait share them.
+//! Payloads stay where they came: those of a round lie together, and all who wait share them. Of a file that can be read
+//! again, nothing is kept but the places of segments.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::place::Time;
+use super::header::Header;
+use super::left::{Again, Found, Leavings, MOST_LEFT, Places};
+use super::registry::{Guess, Known};
+use super::spared::Spot;
 use crate::prefetch::prefetch;
-use crate::tcp::segment::{End, Flags, Segment};
-use crate::tcp::seq::Seq;
+use crate::tcp::segment::End;
 
 /// Rounds for which a connection's segments wait, at most: their payloads take 32 MiB, which a large cache
 /// still holds when they are read after all.
 const MOST_ROUNDS: usize = 8;
+
+/// Rounds that are kept at all: their numbers go around.
+const MOST_KEPT: usize = 200;
 
 /// Segments of all connections of a shard that are kept for these, at most, but for those of the last round.
 const MOST_WAITING: usize = 8 * 1_024;
@@ -23,32 +29,6 @@ const AHEAD: usize = 16;
 
 /// The payloads of a round, one after the other.
 pub type Payloads = Arc<Vec<u8>>;
-
-/// The parts of a segment that reading its payload takes.
-#[derive(Clone, Copy, Debug)]
-pub struct Header {
-    /// The time of its capture.
-    pub at: Time,
-    /// SEG.SEQ.
-    pub seq: Seq,
-    /// SEG.ACK, which counts with the control bit of that name.
-    pub ack: Seq,
-    /// Octets of payload on the wire.
-    pub len: u32,
-    /// Control bits.
-    pub flags: Flags,
-    /// The end that sent it.
-    pub from: End,
-}
-
-impl Header {
-    /// The header of a segment.
-    #[inline]
-    pub fn of(segment: &Segment) -> Header {
-        let Segment { place, seq, ack, len, flags, from, .. } = *segment;
-        Header { at: place.time, seq, ack, len, flags, from }
-    }
-}
 
 /// The place of a payload among those of its round.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +48,19 @@ impl Span {
     }
 }
 
+/// A segment whose content is read, or may be later.
+#[derive(Clone, Copy)]
+pub struct Said {
+    /// The hash of its 4-tuple.
+    pub hash: u64,
+    /// The protocol, and its server's end.
+    pub guess: Guess,
+    /// The place of its octets among those of its round, unless they were left in their file.
+    pub payload: Option<Span>,
+    /// The number of its packet in the round, by which it may be read again.
+    pub packet: Option<u32>,
+}
+
 /// A segment that waits.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
@@ -85,15 +78,18 @@ pub struct Unread {
 }
 
 /// The last rounds, with all that waits: segments in the order in which they came, whatever their connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rounds {
+    /// The capture, where it can be read again.
+    again: Option<Arc<dyn Again>>,
     /// The number of the one that is taken in. They go around.
     number: u8,
     current: Round,
     /// The rounds before it, the oldest first.
     before: VecDeque<Round>,
-    /// Segments of these.
+    /// Segments of these that wait, and that were left in their file.
     waiting: usize,
+    left: usize,
     /// The place of the next segment.
     next: u32,
 }
@@ -101,30 +97,45 @@ pub struct Rounds {
 #[derive(Debug, Default)]
 struct Round {
     payloads: Payloads,
+    places: Arc<Places>,
     /// Somebody waits to read some of them.
     is_used: bool,
     waiting: Vec<Waiting>,
+    left: Leavings,
     /// The slots of connections whose first segment came in it.
     began: Vec<u32>,
 }
 
 impl Rounds {
     /// Begins with a round.
-    pub fn begin(&mut self, payloads: &Payloads) {
+    pub fn begin(
+        &mut self,
+        payloads: &Payloads,
+        places: &Arc<Places>,
+        again: Option<&Arc<dyn Again>>,
+    ) {
         self.close();
+        self.again = again.cloned();
         let next = Round {
             payloads: Arc::clone(payloads),
+            places: Arc::clone(places),
             waiting: Vec::with_capacity(self.current.waiting.len()),
+            left: Leavings::with_capacity(self.current.left.len()),
             ..Round::default()
         };
         let last = core::mem::replace(&mut self.current, next);
         self.waiting += last.waiting.len();
+        self.left += last.left.len();
         self.before.push_back(last);
         self.number = self.number.wrapping_add(1);
     }
 
     /// Ends taking in: lets go of payloads that nobody waits to read, so that the next can come into their place.
     pub fn close(&mut self) {
+        self.current.left.close();
+        if self.current.left.is_empty() {
+            self.current.places = Arc::default();
+        }
         if !self.current.is_used {
             self.current.payloads = Payloads::default();
         }
@@ -134,14 +145,20 @@ impl Rounds {
     /// there has to be read before [`Rounds::end_oldest`].
     pub fn too_old(&mut self) -> Option<(u8, Vec<u32>)> {
         let age = self.before.len();
-        let is_over = age > MOST_ROUNDS || self.waiting > MOST_WAITING;
-        let oldest = self.before.front_mut().filter(|_| is_over)?;
+        let mut old = self.before.iter().take(age.saturating_sub(MOST_ROUNDS));
+        let keeps_payloads = old.any(|round| round.is_used);
+        let is_much = self.waiting > MOST_WAITING || self.left > MOST_LEFT || age > MOST_KEPT;
+        let is_old = |oldest: &Round| age > MOST_ROUNDS && oldest.left.is_empty();
+        let oldest = self.before.front_mut();
+        let oldest = oldest.filter(|oldest| keeps_payloads || is_much || is_old(oldest))?;
         Some((self.number.wrapping_sub(age as u8), core::mem::take(&mut oldest.began)))
     }
 
     /// Lets go of the oldest round.
     pub fn end_oldest(&mut self) {
-        self.waiting -= self.before.pop_front().map_or(0, |round| round.waiting.len());
+        let Some(oldest) = self.before.pop_front() else { return };
+        self.waiting -= oldest.waiting.len();
+        self.left -= oldest.left.len();
     }
 
     /// The number of the round that is taken in.
@@ -168,6 +185,68 @@ impl Rounds {
         self.current.waiting.push(Waiting { header: *header, payload, back });
         *unread = Unread { count: unread.count + 1, last: self.next };
         self.next = self.next.wrapping_add(1);
+    }
+
+    /// Leaves a segment of the connection in a slot where it lies: a packet of this round.
+    #[inline]
+    pub fn leave(&mut self, slot: u32, packet: u32) {
+        self.current.left.leave(slot, packet);
+    }
+
+    /// Tells whether a packet of this round can be read again.
+    pub fn has_place(&self, packet: u32) -> bool {
+        place_in(&self.current, packet).is_some()
+    }
+
+    /// Tells whether it is sure by the octets of a packet of this round, a connection's first, what that is in.
+    pub fn is_sure(&self, packet: u32) -> bool {
+        place_in(&self.current, packet).is_some_and(Spot::is_sure)
+    }
+
+    /// The protocol that the connection of a packet of this round was taken for.
+    pub fn guess(&self, packet: u32) -> Guess {
+        let unknown = Guess { protocol: Known::ALL[0], server: End::Lower, assumed: true };
+        place_in(&self.current, packet).map_or(unknown, Spot::guess)
+    }
+
+    /// The number of segments that were left in this round.
+    pub fn left(&self) -> u32 {
+        self.current.left.len() as u32
+    }
+
+    /// Returns the payload of a packet of this round, whose 4-tuple has this hash, by reading it again; nothing where it is
+    /// not there any more.
+    pub fn again(&self, packet: u32, hash: u64) -> Vec<u8> {
+        let mut room = Vec::new();
+        let place = place_in(&self.current, packet);
+        let found = place.zip(self.again.as_ref());
+        let found = found.and_then(|(place, again)| again.segment(place, &mut room));
+        found.filter(|it| it.hash == hash).map(|it| it.payload.to_vec()).unwrap_or_default()
+    }
+
+    /// Reads the segments again that were left of the connection in a slot, whose 4-tuple has this hash, and which began
+    /// in the round of this number, when so many had been left in it. A segment that is not there any more is as lost as
+    /// one that was never captured.
+    pub fn each_left(
+        &self,
+        (slot, hash): (u32, u64),
+        (round, from): (u8, u32),
+        mut to: impl FnMut(&Header, &[u8]),
+    ) {
+        let Some(again) = &self.again else { return };
+        let age = usize::from(self.number.wrapping_sub(round));
+        let rounds = self.before.iter().skip(self.before.len().saturating_sub(age));
+        let mut room = Vec::new();
+        for (at, round) in rounds.chain([&self.current]).enumerate() {
+            let from = if at == 0 { from as usize } else { 0 };
+            round.left.each(slot, from, |packet| {
+                let place = place_in(round, packet);
+                let found = place.and_then(|place| again.segment(place, &mut room));
+                if let Some(Found { header, payload, .. }) = found.filter(|it| it.hash == hash) {
+                    to(&header, payload);
+                }
+            });
+        }
     }
 
     /// Hands out the segments of a connection, in their order.
@@ -197,6 +276,11 @@ impl Rounds {
         }
         None
     }
+}
+
+/// The place of a packet of a round.
+fn place_in(round: &Round, packet: u32) -> Option<Spot> {
+    Spot::of(*round.places.get(packet as usize)?)
 }
 
 /// Has the beginning and the end of a payload fetched, while something else is done: whoever passes over a body

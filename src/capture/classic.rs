@@ -13,6 +13,7 @@ const MAX_PACKET: u32 = 262_144;
 const MAX_CLAIMED: u32 = 16 << 20;
 
 /// A file of libpcap's own format, read record by record: micro- or nanoseconds, either byte order.
+#[derive(Clone)]
 pub struct Classic {
     link: LinkType,
     big_endian: bool,
@@ -211,6 +212,11 @@ impl Classic {
         Ok(())
     }
 
+    /// Tells whether its file begins so.
+    pub fn begins_with(&self, magic: [u8; 4]) -> bool {
+        self.magic == magic
+    }
+
     /// The number and the version that a header of this kind begins with.
     fn beginning(&self) -> [[u8; 4]; 2] {
         [self.magic, if self.big_endian { [0, 2, 0, 4] } else { [2, 0, 4, 0] }]
@@ -222,6 +228,12 @@ impl Classic {
     #[must_use]
     pub fn in_one_piece(&self, bytes: &[u8]) -> Option<Record> {
         self.record(bytes).filter(|record| record.data_len > 0)
+    }
+
+    /// Returns the length of the record at the start of these bytes, if its header is there and may be one.
+    pub fn whole(&self, bytes: &[u8]) -> Option<usize> {
+        let [_, _, captured, _] = self.numbers(bytes.first_chunk()?);
+        (captured <= self.max_packet).then_some(self.record_header + captured as usize)
     }
 
     /// The record at the start of these bytes, if all of it is there.

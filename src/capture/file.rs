@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::OFlags;
 
+use super::again::Records;
 use super::archive;
 use super::buffer::Buffer;
 use super::classic::{Classic, is_magic};
@@ -72,19 +73,22 @@ impl Input {
         is_pipe.then(|| format!("{name}: is no file and can be read only once (save it first)"))
     }
 
-    fn open(&self, stop: &Stop) -> Result<(Octets, Option<u64>), Trouble> {
+    fn open(&self, stop: &Stop) -> Result<Opened, Trouble> {
         let file = match self.open_file() {
             Ok(file) => file,
-            Err(error) => return self.open_member(error).map(|octets| (octets, None)),
+            Err(error) => return self.open_member(error).map(Opened::once),
         };
         let metadata = file.metadata().map_err(Trouble::Open)?;
         if metadata.is_dir() {
             return Err(Trouble::Directory);
         }
-        Ok(match metadata.is_file() {
-            true => (Box::new(Whole::new(Box::new(file), stop)), Some(metadata.len())),
-            false => (Box::new(Waiting::new(file, stop)), None),
-        })
+        if !metadata.is_file() {
+            return Ok(Opened::once(Box::new(Waiting::new(file, stop))));
+        }
+        // Standard input may have been read from already.
+        let again = if self.is_stdin() { None } else { file.try_clone().ok() };
+        let octets = Box::new(Whole::new(Box::new(file), stop));
+        Ok(Opened { octets, size: Some(metadata.len()), again })
     }
 
     fn open_file(&self) -> io::Result<File> {
@@ -110,6 +114,21 @@ impl Input {
     }
 }
 
+/// An input that is open.
+struct Opened {
+    octets: Octets,
+    size: Option<u64>,
+    /// The file once more, to be read from any place.
+    again: Option<File>,
+}
+
+impl Opened {
+    /// An input whose octets come once.
+    fn once(octets: Octets) -> Opened {
+        Opened { octets, size: None, again: None }
+    }
+}
+
 enum Format {
     Classic(Classic),
     Pcapng(Pcapng),
@@ -131,7 +150,13 @@ impl Format {
 impl Record {
     /// Its packet, which no process is known of.
     #[inline(always)]
-    fn frame<'a>(&self, file: u16, number: u64, data: &'a [u8]) -> Frame<'a> {
+    pub(super) fn frame<'a>(
+        &self,
+        file: u16,
+        number: u64,
+        record: u64,
+        data: &'a [u8],
+    ) -> Frame<'a> {
         Frame {
             place: Place::new(self.time, file, number, self.digits),
             interface: self.interface,
@@ -139,6 +164,7 @@ impl Record {
             original_len: self.original_len,
             direction: self.direction,
             process: None,
+            record,
             data,
         }
     }
@@ -149,6 +175,7 @@ pub struct FileSource {
     name: String,
     index: u16,
     size: Option<u64>,
+    again: Option<File>,
     read: Arc<AtomicU64>,
     buffer: Buffer,
     format: Format,
@@ -180,9 +207,9 @@ impl FileSource {
     pub fn open_until(input: &Input, index: u16, stop: &Stop) -> Result<FileSource, Error> {
         let name = input.name();
         let wrap = |trouble| Error { input: name.clone(), trouble };
-        let (file, size) = input.open(stop).map_err(wrap)?;
+        let Opened { octets, size, again } = input.open(stop).map_err(wrap)?;
         let read = Arc::new(AtomicU64::new(0));
-        let counted = Box::new(Counted { input: file, read: Arc::clone(&read) });
+        let counted = Box::new(Counted { input: octets, read: Arc::clone(&read) });
         let bytes = decompressed(counted).and_then(utf16::decoded);
         let bytes = bytes.map_err(read_failed).map_err(wrap)?;
         let mut buffer = Buffer::new(bytes, CAPACITY);
@@ -192,6 +219,7 @@ impl FileSource {
             name,
             index,
             size,
+            again,
             read,
             buffer,
             format,
@@ -222,6 +250,16 @@ impl FileSource {
     #[must_use]
     pub fn modified(&self) -> Option<Time> {
         self.modified
+    }
+
+    /// Returns its records, if they can be read again by their places: a file of libpcap's own format, as it is.
+    pub fn records(&self) -> Option<Records> {
+        let Format::Classic(format) = &self.format else { return None };
+        let again = self.again.as_ref()?.try_clone().ok()?;
+        let mut magic = [0; 4];
+        again.read_exact_at(&mut magic, 0).ok()?;
+        // What is compressed begins otherwise, and its places are others.
+        format.begins_with(magic).then(|| Records::new(again, format.clone()))
     }
 
     /// An interface's snap length, as it was described last; 0 where not limited.
@@ -319,6 +357,7 @@ impl Source for FileSource {
         };
         self.frames += 1;
         self.handed = record.whole;
+        let place = self.buffer.offset();
         let data = match &self.format {
             Format::Text(text) => text.packet(),
             _ => self.buffer.get(record.data_at, record.data_len),
@@ -328,7 +367,7 @@ impl Source for FileSource {
             Format::Text(format) if record.has_process => format.process(),
             _ => None,
         };
-        Ok(Next::Frame(Frame { process, ..record.frame(self.index, self.frames, data) }))
+        Ok(Next::Frame(Frame { process, ..record.frame(self.index, self.frames, place, data) }))
     }
 
     #[inline(always)]
@@ -337,12 +376,17 @@ impl Source for FileSource {
             return 0;
         }
         self.buffer.consume(std::mem::take(&mut self.handed));
-        let bytes = self.buffer.unread();
+        let (bytes, start) = (self.buffer.unread(), self.buffer.offset());
         let (mut rest, mut number) = (bytes, self.frames + 1);
         while let Some(record) = self.format.in_one_piece(rest)
             && let Some((whole, after)) = rest.split_at_checked(record.whole)
             && let Some(data) = whole.get(record.data_at..record.data_at + record.data_len)
-            && take(&record.frame(self.index, number, data))
+            && take(&record.frame(
+                self.index,
+                number,
+                start + (bytes.len() - rest.len()) as u64,
+                data,
+            ))
         {
             (rest, number) = (after, number + 1);
         }

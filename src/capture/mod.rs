@@ -6,6 +6,7 @@
 //! * [`classic`], [`pcapng`]: the two formats
 //! * [`text`]: packets as tcpdump and others print them
 //! * `record`: what all of them find
+//! * [`again`]: packets of a file, read once more
 //! * [`archive`], [`compression`], [`utf16`], [`buffer`]: the bytes on their way in; `ahead`: what another thread makes of them
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
@@ -13,6 +14,7 @@
 //! * [`mod@stop`]: a wish to read no further
 //! * [`filter`]: BPF expressions, compiled by libpcap where it is built in
 
+pub mod again;
 mod ahead;
 pub mod archive;
 pub mod buffer;
@@ -61,6 +63,8 @@ pub struct Frame<'a> {
     pub direction: Option<Direction>,
     /// The process that the capture names beside the packet's bytes.
     pub process: Option<&'a Process>,
+    /// The place of its record in its file, in octets, of which no record has the first.
+    pub record: u64,
     /// Octets as captured: as many as the snap length left of it.
     pub data: &'a [u8],
 }

@@ -157,7 +157,7 @@ impl Skipped {
 
 /// Decodes frames. Its hasher is seeded anew in every process, so that nobody can prepare packets
 /// that collide.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Decoder {
     hasher: RandomState,
     /// Ports of VXLAN beside the usual ones.

@@ -4,9 +4,11 @@
 //! it costs: a segment between IPv4 addresses travels in 48 octets, any other has its place aside.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::attach::conversations::{Header, Payloads, Span, prefetch_ends};
-use crate::attach::registry::{Content, Guess, Withheld};
+use crate::attach::conversations::{Header, Payloads, Places, Said, Span, prefetch_ends};
+use crate::attach::registry::{Content, Withheld};
+use crate::attach::spared::Spot;
 use crate::place::{Place, Time};
 use crate::prefetch::prefetch;
 use crate::table::FlowTable;
@@ -31,8 +33,10 @@ pub struct Batch {
     base: Option<Place>,
     /// The payloads of segments whose content is read, as they come.
     payloads: Vec<u8>,
-    /// All of them, once no more will come.
-    sealed: Payloads,
+    /// The places of packets that can be read again.
+    places: Places,
+    /// All of both, once no more will come.
+    sealed: (Payloads, Arc<Places>),
 }
 
 /// Payloads of rounds that have ended, the oldest first: somebody may still wait to read them.
@@ -61,18 +65,20 @@ impl Lent {
     }
 }
 
-/// The content of a segment, by its place among the payloads: a round holds a few MiB of them.
-pub struct Carried {
-    /// The protocol, and its server's end.
-    pub guess: Guess,
-    /// The place of its octets.
-    pub payload: Span,
+/// The content of a segment on its way.
+pub enum Kept<'a> {
+    /// With its octets; it may be read again there.
+    Here(Content<'a>, Option<Spot>),
+    /// A place, where it can be read again.
+    Left(Spot),
 }
 
 /// Octets of a segment whose content is read, or would be.
 pub enum Octets<'a> {
     /// All that were captured.
-    Here(&'a Carried),
+    Here(&'a Said),
+    /// None, for they were left in their file, in the packet of this number in the round.
+    Left(u32),
     /// None, for this reason.
     Withheld(Withheld),
 }
@@ -86,7 +92,7 @@ struct Blocks {
     next: usize,
     end: usize,
     /// The contents of segments with the mark, in their order.
-    carried: Vec<Carried>,
+    carried: Vec<Said>,
 }
 
 impl Blocks {
@@ -105,21 +111,29 @@ impl Batch {
             aside: Vec::new(),
             base: None,
             payloads: Vec::new(),
-            sealed: Payloads::default(),
+            places: Places::new(),
+            sealed: Default::default(),
         }
     }
 
     /// Takes in a segment of one of the shards, with what is to be read of it. By value, here and on the
     /// way here: one that nobody has a reference to stays in registers.
     #[inline(always)]
-    pub fn put(&mut self, shard: usize, segment: Segment, content: Option<Content>) {
+    pub fn put(&mut self, shard: usize, segment: Segment, content: Option<Kept>) {
         let base = *self.base.get_or_insert(segment.place);
         let mut packed = Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment));
         match content {
-            Some(Content { withheld: Some(why), .. }) => packed.marks |= mark(why),
-            Some(content) => {
+            Some(Kept::Left(spot)) => match packed.packet() {
+                Some(packet) => {
+                    packed.marks |= LEFT;
+                    self.note(packet, spot);
+                }
+                None => packed.marks |= mark(Withheld::Untold),
+            },
+            Some(Kept::Here(Content { withheld: Some(why), .. }, _)) => packed.marks |= mark(why),
+            Some(Kept::Here(content, spot)) => {
                 packed.marks |= CARRIES;
-                self.carry(shard, content);
+                self.carry(shard, segment.hash, content, packed.packet(), spot);
             }
             None => {}
         }
@@ -146,6 +160,11 @@ impl Batch {
         self.packed[end..].iter().take(BLOCK).for_each(prefetch);
     }
 
+    /// Tells whether it holds no segment.
+    pub fn is_empty(&self) -> bool {
+        self.base.is_none()
+    }
+
     /// Octets of contents.
     #[inline(always)]
     pub fn carried(&self) -> usize {
@@ -153,11 +172,30 @@ impl Batch {
     }
 
     #[inline]
-    fn carry(&mut self, shard: usize, content: Content) {
-        let Content { guess, payload, .. } = content;
+    fn carry(
+        &mut self,
+        shard: usize,
+        hash: u64,
+        Content { guess, payload, .. }: Content,
+        packet: Option<u32>,
+        spot: Option<Spot>,
+    ) {
+        if let (Some(packet), Some(spot)) = (packet, spot) {
+            self.note(packet, spot);
+        }
         let (start, len) = (self.payloads.len() as u32, payload.len() as u32);
         self.payloads.extend_from_slice(payload);
-        self.shards[shard].carried.push(Carried { guess, payload: Span { start, len } });
+        let payload = Some(Span { start, len });
+        self.shards[shard].carried.push(Said { hash, guess, payload, packet });
+    }
+
+    /// Notes where a packet can be read again.
+    #[inline(always)]
+    fn note(&mut self, packet: u32, spot: Spot) {
+        while self.places.len() < packet as usize {
+            self.places.push(0);
+        }
+        self.places.push(spot.bits());
     }
 
     #[cold]
@@ -179,7 +217,7 @@ impl Batch {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
         let (mut carried, mut coming) = (blocks.carried.iter(), blocks.carried.iter());
-        let carries = |packed: &Packed| packed.marked(CARRIES);
+        let carries = |packed: &Packed| packed.marks & LEFT == CARRIES;
         let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD | ENCRYPTED);
         let packed = blocks.starts.iter().map(|&start| {
             // Only the last block can be short.
@@ -188,16 +226,19 @@ impl Batch {
             if at_once {
                 let count = packed.iter().filter(|packed| carries(packed)).count();
                 for carried in coming.by_ref().take(count) {
-                    prefetch_ends(carried.payload.among(&self.sealed));
+                    let payload = carried.payload.map(|it| it.among(&self.sealed.0));
+                    payload.into_iter().for_each(prefetch_ends);
                 }
             }
             packed
         });
         let taken = |flow: Option<&mut Flow>, packed: &Packed| {
-            let content = if carries(packed) { carried.next() } else { None };
+            let octets = match packed.marks & LEFT {
+                LEFT => Octets::Left(packed.frame & FRAME_MASK),
+                CARRIES => carried.next().map_or(Octets::Withheld(Withheld::Untold), Octets::Here),
+                _ => Octets::Withheld(packed.withheld()),
+            };
             if let Some(flow) = flow {
-                let withheld = || Octets::Withheld(packed.withheld());
-                let octets = content.map_or_else(withheld, Octets::Here);
                 read(flow, packed.hash, &self.header(packed), octets);
             }
         };
@@ -224,19 +265,22 @@ impl Batch {
 
     /// No more segments will come.
     pub fn seal(&mut self) {
-        self.sealed = Payloads::new(std::mem::take(&mut self.payloads));
+        let (payloads, places) = (&mut self.payloads, &mut self.places);
+        self.sealed = (Arc::new(std::mem::take(payloads)), Arc::new(std::mem::take(places)));
     }
 
-    /// The payloads of a batch that is sealed.
-    pub fn payloads(&self) -> &Payloads {
-        &self.sealed
+    /// The payloads of a batch that is sealed, and the places of its packets.
+    pub fn contents(&self) -> (&Payloads, &Arc<Places>) {
+        (&self.sealed.0, &self.sealed.1)
     }
 
     /// Forgets all segments, and keeps the room; that for payloads is exchanged for other.
     pub fn clear(&mut self, lent: &mut Lent) {
         self.used = 0;
         self.aside.clear();
-        self.payloads = lent.exchange(std::mem::take(&mut self.sealed));
+        let (payloads, places) = std::mem::take(&mut self.sealed);
+        self.payloads = lent.exchange(payloads);
+        self.places = Places::with_capacity(places.len());
         self.base = None;
         for blocks in &mut self.shards {
             blocks.starts.clear();
@@ -267,6 +311,7 @@ struct Packed {
 
 /// Bits of the frame's number in [`Packed::frame`]: no batch holds so many packets.
 const FRAME_BITS: u32 = u32::BITS - Extras::BITS;
+const FRAME_MASK: u32 = (1 << FRAME_BITS) - 1;
 
 /// Bits of [`Packed::marks`].
 const FROM_UPPER: u8 = 1;
@@ -277,6 +322,8 @@ const ASIDE: u8 = 16;
 const CARRIES: u8 = 32;
 const WITHHELD: u8 = 64;
 const ENCRYPTED: u8 = 128;
+/// Both of these: they were left in their file.
+const LEFT: u8 = CARRIES | WITHHELD;
 
 /// Rarely asked for: it costs the others nothing, where it stands apart.
 #[cold]
@@ -343,6 +390,12 @@ impl Packed {
         self.marks & bit != 0
     }
 
+    /// The number of its packet in the round, unless it lies aside.
+    #[inline(always)]
+    fn packet(&self) -> Option<u32> {
+        (self.marks & ASIDE == 0).then_some(self.frame & FRAME_MASK)
+    }
+
     fn withheld(&self) -> Withheld {
         if self.marked(ENCRYPTED) { Withheld::Encrypted } else { Withheld::Untold }
     }
@@ -369,7 +422,7 @@ impl Packed {
             len: self.len,
             window: self.window,
             extras: Extras::of_bits(self.frame >> FRAME_BITS),
-            place: base.later(self.time, self.frame & ((1 << FRAME_BITS) - 1)),
+            place: base.later(self.time, self.frame & FRAME_MASK),
             direction: self.marked(DIRECTED).then(|| Direction {
                 way: if self.marked(OUT) { Way::Out } else { Way::In },
                 told_by: match self.marked(BY_PACKET_FLAGS) {

@@ -3,10 +3,13 @@
 //! * [`point`]: one capture point, its facts and its shards
 //! * [`orders`]: what every shard has to know in a round
 //! * [`shards`]: its flows in a fixed number of parts, taken in rounds
+//! * [`orders`]: what every shard has to know in a round
+//! * [`again`]: files of which segments are read again
 //! * `sample`: flows that were closed, some of which are read; `senders`: whose checksums can be believed
 //! * [`batch`]: the segments of one round
 //! * [`crew`]: threads, and any job for them
 
+pub mod again;
 pub mod batch;
 pub mod crew;
 pub mod orders;

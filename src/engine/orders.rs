@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::attach::conversations::Wanted;
+use crate::attach::conversations::{Again, Wanted};
 use crate::attach::registry::Known;
 use crate::attach::sql::tags::{Sought, have_all};
 use crate::facts::CaptureFacts;
@@ -37,6 +37,8 @@ pub struct Orders {
     pub tags: Arc<[Sought]>,
     /// The facts of each connection that cost something.
     pub wanted: Wanted,
+    /// The capture, where it can be read again.
+    pub again: Option<Arc<dyn Again>>,
     /// Protocols that are not what their usual ports are used for.
     pub refuted: Set<Known>,
     /// Hand over a few of the flows that were closed and have something to tell, too.
@@ -46,6 +48,7 @@ pub struct Orders {
 impl Orders {
     /// Tells whether the contents of this flow are kept: those of closed connections are of use only if
     /// all are reported.
+    #[inline(always)]
     pub fn reads(&self, flow: &Flow) -> bool {
         self.all || !self.tags.is_empty() || flow.ending() != Ending::Closed
     }

@@ -1,14 +1,20 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
+use super::again::Files;
+use super::batch::Kept;
 use super::crew::Crew;
 use super::orders::Orders;
 use super::senders::Senders;
 use super::shards::{Pace, Part, Shards};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::attach::conversations::Again;
 use crate::attach::deaf::Deaf;
 use crate::attach::registry::{self, Content, Known, Ports};
+use crate::attach::spared::Spared;
 use crate::attach::tried::Tried;
+use crate::capture::again::Records;
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Ended, Frame, LinkType, Source};
 use crate::decode::Decoder;
@@ -57,10 +63,13 @@ pub struct CapturePoint {
     /// Evidence of conversations for and against these.
     tried: Tried,
     deaf: Deaf,
+    spared: Spared,
     senders: Senders,
     /// Flows that may be one connection under two pairs of addresses.
     pub rewrites: Rewrites,
     kind: Kind,
+    /// Its files that can be read again.
+    again: Option<Arc<Files>>,
     /// Its facts, for the report.
     pub totals: Capture,
     /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
@@ -82,9 +91,11 @@ impl CapturePoint {
             ports: named.map(Ports::new),
             tried: Tried::default(),
             deaf: Deaf::default(),
+            spared: Spared::default(),
             senders: Senders::default(),
             rewrites: Rewrites::default(),
             kind: Kind::default(),
+            again: None,
             totals: Capture::default(),
             fins: None,
             is_multipath: false,
@@ -215,9 +226,9 @@ impl CapturePoint {
             match decoder.decode_usual(frame) {
                 Some((segment, payload)) => {
                     seen.note(&segment);
-                    let content = self.heard(segment, payload);
+                    let content = self.kept(segment, payload, frame.record);
                     let has_content = content.is_some();
-                    self.put(segment, content);
+                    self.shards.put(segment, content);
                     left = if has_content && self.shards.is_full() { 0 } else { left - 1 };
                 }
                 None if self.take_short(frame, decoder) => left = self.left().min(left - 1),
@@ -241,29 +252,37 @@ impl CapturePoint {
     fn take_short(&mut self, frame: &Frame, decoder: &Decoder) -> bool {
         let decoded = decoder.decode_short(frame);
         if let Some((segment, payload)) = decoded {
-            self.take(segment, payload);
+            self.take(segment, payload, frame.record);
         }
         decoded.is_some()
     }
 
-    /// Takes in any segment.
-    pub fn take(&mut self, segment: Segment, payload: &[u8]) {
+    /// Takes in any segment, whose record lies at this place in its file.
+    pub fn take(&mut self, segment: Segment, payload: &[u8], record: u64) {
         let segment = self.note(segment);
         let content = self.content(segment, payload);
         if segment.flags.syn() && content.is_some() {
             self.deaf.begin(segment.hash);
+            self.spared.begin(segment.hash);
         }
-        let heard = match content {
-            Some(content) => Some(self.deaf.withhold(segment.hash, content)),
-            None => (segment.flags.rst() && self.ports.is_some()).then_some(registry::RST),
+        let kept = match content {
+            // By its record it would be found under the addresses that it had.
+            Some(content) if self.rewrites.are_any() => {
+                Some(Kept::Here(self.deaf.withhold(segment.hash, content), None))
+            }
+            Some(content) => Some(self.here(segment.hash, content, record)),
+            None if segment.flags.rst() && self.ports.is_some() => {
+                Some(Kept::Here(registry::RST, None))
+            }
+            None => None,
         };
-        self.put(segment, heard);
+        self.shards.put(segment, kept);
     }
 
     /// Puts a segment where its flow is.
     #[inline(always)]
     pub fn put(&mut self, segment: Segment, content: Option<Content>) {
-        self.shards.put(segment, content);
+        self.shards.put(segment, content.map(|content| Kept::Here(content, None)));
     }
 
     /// Adds a segment to the facts of the whole capture. Returns it as the capture knows it: with
@@ -308,14 +327,47 @@ impl CapturePoint {
     /// of them.
     #[inline(always)]
     pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
-        self.ports.as_mut()?.content(segment, payload)
+        let ports = self.ports.as_mut()?;
+        let known = ports.known(segment.key);
+        ports.content(segment, known, payload)
     }
 
-    /// Returns the same, without the octets of which nothing can be learnt.
+    /// Returns the same, without octets of which nothing can be learnt, or which can be read again.
     #[inline(always)]
-    fn heard<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
-        let content = self.content(segment, payload)?;
-        Some(self.deaf.withhold(segment.hash, content))
+    fn kept<'a>(&mut self, segment: Segment, payload: &'a [u8], record: u64) -> Option<Kept<'a>> {
+        let ports = self.ports.as_mut()?;
+        let known = ports.known(segment.key);
+        if known != [false; 2]
+            && !payload.is_empty()
+            && let Some(spot) = self.spared.left(segment.hash, record)
+        {
+            return Some(Kept::Left(spot));
+        }
+        let content = ports.content(segment, known, payload)?;
+        Some(self.here(segment.hash, content, record))
+    }
+
+    #[inline(always)]
+    fn here<'a>(&mut self, hash: u64, content: Content<'a>, record: u64) -> Kept<'a> {
+        let content = self.deaf.withhold(hash, content);
+        let spot = self.spared.heard(hash, record, &content);
+        Kept::Here(content, spot)
+    }
+
+    /// Begins with the records of a file that can be read again, or with one that cannot.
+    pub fn begin_records(&mut self, records: Option<Records>, decoder: &Decoder) {
+        let files = self.again.get_or_insert_with(|| Arc::new(Files::new(decoder.clone())));
+        let file = records.and_then(|records| Arc::make_mut(files).add(records));
+        self.spared.begin_file(file);
+        if self.shards.is_empty() {
+            self.spared.begin_round();
+        }
+    }
+
+    /// The capture, as far as it can be read again.
+    pub fn again(&self) -> Option<Arc<dyn Again>> {
+        let files = self.again.clone()?;
+        Some(files)
     }
 
     /// Has the shards take in what was read, while reading goes on. Returns the flows that left in the round before.
@@ -326,6 +378,8 @@ impl CapturePoint {
         if let Some(ports) = &mut self.ports {
             self.tried.refuted().for_each(|protocol| ports.refute(protocol));
         }
+        found.needed.iter().for_each(|hash| self.spared.hand_on(*hash));
+        self.spared.begin_round();
         self.deaf.end_round(found);
         judged
     }

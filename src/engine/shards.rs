@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::{Batch, Lent, Octets};
+use super::batch::{Batch, Kept, Lent, Octets};
 use super::crew::{Crew, Job};
 use super::orders::Orders;
 use super::sample::is_sampled;
 use crate::attach::Facts;
 use crate::attach::conversations::{Conversations, Heard};
 use crate::attach::deaf::Found;
-use crate::attach::registry::{Content, Withheld};
+use crate::attach::registry::Withheld;
 use crate::summary::closes::Closes;
 use crate::summary::history::History;
 use crate::summary::race;
@@ -89,7 +89,7 @@ impl Shard {
         let Shard { conversations, judged, sampled, tally, closes, history, holes, found, .. } =
             self;
         conversations.refuted = orders.refuted;
-        let at_once = conversations.begin_round(batch.payloads());
+        let at_once = conversations.begin_round(batch.contents(), orders.again.as_ref());
         batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
             match (orders.reads(flow), content) {
                 (_, Octets::Here(_)) if header.flags.rst() => {
@@ -98,16 +98,21 @@ impl Shard {
                     }
                 }
                 (true, Octets::Here(content)) => {
-                    match conversations.keep(
-                        flow,
-                        header,
-                        content.guess,
-                        content.payload,
-                        orders.wanted,
-                    ) {
+                    match conversations.keep(flow, header, content, orders.wanted) {
                         Heard::Usual => {}
                         Heard::Begun => found.hear(hash, false),
-                        Heard::All => found.let_go(hash, content.payload, flow),
+                        Heard::All => found.let_go(hash, content, flow),
+                    }
+                }
+                (true, Octets::Left(packet)) if conversations.leave(flow.slot, packet) => {}
+                (true, Octets::Left(packet)) => {
+                    let which = (hash, packet);
+                    if conversations.keep_again(flow, header, which, orders.wanted) == Heard::Begun
+                    {
+                        found.hear(hash, false);
+                    }
+                    if !conversations.is_left(flow.slot) {
+                        found.need(hash);
                     }
                 }
                 (true, Octets::Withheld(why)) if conversations.miss(flow, header, why) => {
@@ -322,6 +327,11 @@ impl Shards {
         }
     }
 
+    /// Tells whether no segment waits for the next round.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Counts packets.
     pub fn count(&mut self, packets: usize) {
         self.packets += packets;
@@ -345,7 +355,7 @@ impl Shards {
 
     /// A segment for the next round, with what is to be read of it.
     #[inline(always)]
-    pub fn put(&mut self, segment: Segment, content: Option<Content>) {
+    pub fn put(&mut self, segment: Segment, content: Option<Kept>) {
         self.waiting.put(shard_of(segment.hash), segment, content);
     }
 

@@ -119,6 +119,7 @@ fn file(
     let known = mode.point_of(usize::from(index));
     session.missing.extend(missing.map(|_| usize::from(index)));
     session.begin_file(&name, first, source.about(), known)?;
+    session.begin_records(source.records());
     if source.is_text() || !Path::new(&name).is_file() {
         session.totals.ours_alone.insert(usize::from(index));
     }

@@ -15,6 +15,7 @@ use super::word::{Made, after_before, change, heard, left_at, mark, stuck_before
 use super::{Paths, Plan};
 use crate::attach::conversations::Wanted;
 use crate::attach::registry::Content;
+use crate::capture::again::Records;
 use crate::capture::process::Process;
 use crate::capture::{About, Error, Frame, Source};
 use crate::decode::{Decoder, Skipped};
@@ -143,6 +144,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Begins with a file's records, if they can be read again. Nobody has to where all is asked for, or read at once.
+    pub fn begin_records(&mut self, records: Option<Records>) {
+        let orders = self.orders(self.current, false);
+        let is_of_use = orders.wanted.later && !orders.all && orders.tags.is_empty();
+        self.points[self.current].begin_records(records.filter(|_| is_of_use), &self.decoder);
+    }
+
     /// Ends a file, or what can be read of it.
     pub fn end_file(&mut self, about: &About, modified: Option<Time>) -> io::Result<()> {
         self.is_told_more(about)?;
@@ -174,7 +182,7 @@ impl<'a> Session<'a> {
         }
         let point = &mut self.points[self.current];
         point.facts_mut().see(segment.place);
-        point.take(segment, payload);
+        point.take(segment, payload, 0);
         self.count()
     }
 
@@ -213,7 +221,7 @@ impl<'a> Session<'a> {
         if self.sees(frame)
             && let Some((segment, payload)) = self.decode(frame)
         {
-            self.points[self.current].take(segment, payload);
+            self.points[self.current].take(segment, payload, frame.record);
         }
         self.count()
     }
@@ -309,6 +317,7 @@ impl<'a> Session<'a> {
             literals: reading.literals,
             no_content: reading.no_content,
             tags: Arc::clone(&reading.tags),
+            again: self.points[point].again(),
             wanted: Wanted {
                 path,
                 octets: reading.octets,

@@ -69,6 +69,7 @@ impl Packet {
             original_len: self.original_len,
             direction: None,
             process: None,
+            record: 0,
             data,
         }
     }

@@ -1,0 +1,169 @@
+//! Connections whose octets are not handed on, since they can be read again where they lie.
+//!
+//! Most connections end well, and nobody ever asks what was said on them. Where a capture is a plain file, and a
+//! connection's first words leave no doubt which protocol it speaks, the place of what follows is enough. Whoever needs
+//! the octets all the same reads them by it, and says so: then they are handed on again.
+
+use std::num::NonZeroU64;
+
+use super::proxy;
+use super::registry::{self, Content, Guess, Known};
+use crate::tcp::segment::End;
+
+/// Connections that are known at a time, each at the place that its hash gives it: where two have the same, the later
+/// one takes it, and the other's octets are handed on.
+const PLACES: usize = 1 << 16;
+
+/// Facts of a connection in the lowest bits of its mark: how far it is, and, once that is sure, which end is the server,
+/// whether only its port told, and the protocol. The other bits are its hash's.
+const AWAITED: u64 = 1;
+const SURE: u64 = 2;
+const STATES: u64 = 3;
+const UPPER: u64 = 4;
+const ASSUMED: u64 = 8;
+const PROTOCOL_SHIFT: u32 = 4;
+const KNOWN: u64 = 0xff;
+
+/// Files that can be told apart.
+pub const MOST_FILES: u64 = 64;
+
+/// The place where a segment can be read again: the number of its file, the protocol that its connection was taken for,
+/// and the place of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot(NonZeroU64);
+
+impl Spot {
+    const RECORD_BITS: u32 = 48;
+    const FILE_SHIFT: u32 = Spot::RECORD_BITS + 8;
+
+    #[inline(always)]
+    fn new(file: u64, known: u64, record: u64) -> Option<Spot> {
+        let bits = file << Spot::FILE_SHIFT | (known & KNOWN) << Spot::RECORD_BITS | record;
+        NonZeroU64::new(bits).filter(|_| record > 0).map(Spot)
+    }
+
+    /// The place that a number stands for, if it is not zero.
+    pub fn of(bits: u64) -> Option<Spot> {
+        NonZeroU64::new(bits).map(Spot)
+    }
+
+    /// The number that stands for it.
+    #[inline(always)]
+    pub fn bits(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The number of its file.
+    pub fn file(self) -> usize {
+        (self.bits() >> Spot::FILE_SHIFT) as usize
+    }
+
+    /// The place of its record in the file.
+    pub fn record(self) -> u64 {
+        self.bits() & ((1 << Spot::RECORD_BITS) - 1)
+    }
+
+    /// Tells whether what its connection is in is sure by its octets, the first.
+    pub fn is_sure(self) -> bool {
+        self.bits() >> Spot::RECORD_BITS & STATES == SURE
+    }
+
+    /// The protocol that its connection was taken for.
+    pub fn guess(self) -> Guess {
+        let known = self.bits() >> Spot::RECORD_BITS & KNOWN;
+        let protocol = (known >> PROTOCOL_SHIFT) as usize;
+        Guess {
+            protocol: Known::ALL.get(protocol).copied().unwrap_or(Known::ALL[0]),
+            server: if known & UPPER != 0 { End::Upper } else { End::Lower },
+            assumed: known & ASSUMED != 0,
+        }
+    }
+}
+
+/// Marks of connections, by their hashes.
+#[derive(Default)]
+pub struct Spared {
+    /// None before a file can be read again.
+    marks: Box<[u64]>,
+    /// The number of the file that is read, if it can be read again; from the next round on, in which all packets
+    /// are of that.
+    file: Option<u64>,
+    next: Option<u64>,
+}
+
+impl Spared {
+    /// Begins with a file of this number, or with one that cannot be read again.
+    pub fn begin_file(&mut self, file: Option<u64>) {
+        (self.file, self.next) = (None, file.filter(|file| *file < MOST_FILES));
+        if self.next.is_some() && self.marks.is_empty() {
+            self.marks = vec![0; PLACES].into();
+        }
+    }
+
+    /// Begins with a round.
+    pub fn begin_round(&mut self) {
+        self.file = self.next;
+    }
+
+    /// A connection of the 4-tuple with this hash begins.
+    pub fn begin(&mut self, hash: u64) {
+        if let Some(mark) = self.mark(hash) {
+            *mark = hash & !KNOWN | AWAITED;
+        }
+    }
+
+    /// Octets of the connection with this hash are needed.
+    pub fn hand_on(&mut self, hash: u64) {
+        if let Some(mark) = self.mark(hash).filter(|mark| (**mark ^ hash) & !KNOWN == 0) {
+            *mark = 0;
+        }
+    }
+
+    /// Returns the place of a segment whose octets need not be handed on.
+    #[inline(always)]
+    pub fn left(&mut self, hash: u64, record: u64) -> Option<Spot> {
+        let file = self.file?;
+        let mark = *self.mark(hash)?;
+        if (mark ^ hash) & !KNOWN != 0 || mark & STATES != SURE {
+            return None;
+        }
+        Spot::new(file, mark & !STATES, record)
+    }
+
+    /// Hears what begins with a segment. Returns the place where that can be read again.
+    #[inline(always)]
+    pub fn heard(&mut self, hash: u64, record: u64, content: &Content) -> Option<Spot> {
+        let file = self.file?;
+        let mut known = known(content.guess);
+        if let Some(mark) = self.mark(hash).filter(|mark| **mark == hash & !KNOWN | AWAITED) {
+            known |= hear(mark, known, content.payload);
+        }
+        Spot::new(file, known, record)
+    }
+
+    /// The place of a hash, by bits that are no part of what is known.
+    #[inline(always)]
+    fn mark(&mut self, hash: u64) -> Option<&mut u64> {
+        self.marks.get_mut((hash >> 8) as usize % PLACES)
+    }
+}
+
+/// Hears the first octets of a connection, which is taken for what is known. Returns whether that is sure by these.
+#[inline(never)]
+fn hear(mark: &mut u64, known: u64, payload: &[u8]) -> u64 {
+    let words = proxy::words(payload);
+    if words.is_empty() {
+        return 0;
+    }
+    let is_sure = registry::recognise_surely(words).is_some();
+    *mark = if is_sure { *mark & !KNOWN | known | SURE } else { 0 };
+    if is_sure { SURE } else { 0 }
+}
+
+/// Facts of a connection by what it is taken for.
+#[inline(always)]
+fn known(Guess { protocol, server, assumed }: Guess) -> u64 {
+    let upper = if server == End::Upper { UPPER } else { 0 };
+    let assumed = if assumed { ASSUMED } else { 0 };
+    upper | assumed | (protocol as u64) << PROTOCOL_SHIFT
+}
