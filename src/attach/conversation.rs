@@ -7,6 +7,7 @@
 use super::facts::Facts;
 use super::header::Header;
 use super::late::Late;
+use super::left::Found;
 use super::marks::Marks;
 use super::proxy::{self, Before};
 use super::registry::{self, Guess, Known, Talk};
@@ -43,7 +44,7 @@ pub struct Conversation {
     /// The number of segments that had been left in their file in the round in which it began, where its own are left.
     pub left_from: Option<u32>,
     /// The hash of its 4-tuple.
-    hash: u64,
+    pub hash: u64,
     /// Nobody will ask about its connection, unless more of it comes.
     pub is_over: bool,
     /// The conversation as far as it was read; none where nothing was.
@@ -182,6 +183,30 @@ impl Conversation {
                 self.read(header, payload);
             }),
         }
+    }
+
+    /// Begins to read again what was left in its file, in the order in which that lies there.
+    pub fn begin_again(&mut self) {
+        self.stage = Stage::Read;
+    }
+
+    /// Tells whether a segment is one of its own that was left in its slot so many rounds ago, as the one of this index.
+    #[inline]
+    pub fn has_left(&self, rounds: &Rounds, age: u8, index: u32) -> bool {
+        let began = rounds.age(self.began);
+        self.left_from.is_some_and(|from| age < began || age == began && index >= from)
+    }
+
+    /// Reads a segment of its own that was left in its file, if it is that.
+    pub fn read_again(&mut self, Found { hash, header, payload }: Found) {
+        if hash == self.hash {
+            self.read(&header, payload);
+        }
+    }
+
+    /// Has been read, as far as it was left in its file: what comes from now on is read at once.
+    pub fn end_again(&mut self) {
+        self.left_from = None;
     }
 
     /// Reads what has waited for long, or forgets it if nobody will ask.

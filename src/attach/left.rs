@@ -10,9 +10,44 @@ pub const MOST_LEFT: usize = 32 * 1_024;
 
 /// A capture that can be read again.
 pub trait Again: Send + Sync {
-    /// Returns the segment at a place, with the hash of its 4-tuple; none where there is none any more. `room` holds its
-    /// octets.
-    fn segment<'a>(&self, at: Spot, room: &'a mut Vec<u8>) -> Option<Found<'a>>;
+    /// Returns the segment at a place, with the hash of its 4-tuple; none where there is none any more. Its octets are
+    /// those of the piece, where it lies in that, or else are fetched into `room`.
+    fn segment<'a>(&self, at: Spot, piece: &'a Piece, room: &'a mut Vec<u8>) -> Option<Found<'a>>;
+
+    /// Returns the piece of a file that begins at a place: to fetch that is less than to fetch many segments of it.
+    fn piece(&self, from: Spot) -> Piece;
+
+    /// Returns the piece behind one; none at the end of its file.
+    fn piece_after(&self, piece: &Piece) -> Option<Piece>;
+}
+
+/// Octets of a file, from a place on.
+#[derive(Debug, Default)]
+pub struct Piece {
+    /// The number of the file.
+    pub file: usize,
+    /// The place of the first of them.
+    pub start: u64,
+    /// The place behind the last, if the file is long enough.
+    pub end: u64,
+    /// The octets that are there.
+    pub octets: Vec<u8>,
+}
+
+/// Nothing of any file, instead of all: each segment is fetched for itself.
+pub static NO_PIECE: Piece =
+    Piece { file: usize::MAX, start: u64::MAX, end: u64::MAX, octets: Vec::new() };
+
+impl Piece {
+    /// Tells whether a place is in it.
+    pub fn holds(&self, at: Spot) -> bool {
+        at.order() >= (self.file, self.start) && self.reaches(at)
+    }
+
+    /// Tells whether a place is before its end.
+    pub fn reaches(&self, at: Spot) -> bool {
+        at.order() < (self.file, self.end)
+    }
 }
 
 /// A segment that was read again.
@@ -83,6 +118,11 @@ impl Leavings {
             let its = self.left.iter().skip(from).filter(|left| left.slot == slot);
             its.for_each(|left| to(left.packet));
         }
+    }
+
+    /// Returns all segments: the index, the slot and the packet of each.
+    pub fn all(&self) -> impl Iterator<Item = (u32, u32, u32)> {
+        (0..).zip(&self.left).map(|(index, left)| (index, left.slot, left.packet))
     }
 
     /// The indices of the segments of a slot.

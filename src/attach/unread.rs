@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::header::Header;
-use super::left::{Again, Found, Leavings, MOST_LEFT, Places};
+use super::left::{Again, Found, Leavings, MOST_LEFT, NO_PIECE, Places};
 use super::registry::{Guess, Known};
 use super::spared::Spot;
 use crate::prefetch::prefetch;
@@ -17,8 +17,9 @@ use crate::tcp::segment::End;
 /// still holds when they are read after all.
 const MOST_ROUNDS: usize = 8;
 
-/// Rounds that are kept at all: their numbers go around.
-const MOST_KEPT: usize = 200;
+/// Rounds that are kept at all: the places of their packets take 8 MiB. What is older is read by whole pieces of its file,
+/// once for each connection.
+const MOST_KEPT: usize = 4;
 
 /// Segments of all connections of a shard that are kept for these, at most, but for those of the last round.
 const MOST_WAITING: usize = 8 * 1_024;
@@ -141,15 +142,19 @@ impl Rounds {
         }
     }
 
-    /// Returns the number of a round that is too old, and the slots of connections that began in it: what waits
-    /// there has to be read before [`Rounds::end_oldest`].
-    pub fn too_old(&mut self) -> Option<(u8, Vec<u32>)> {
-        let age = self.before.len();
-        let mut old = self.before.iter().take(age.saturating_sub(MOST_ROUNDS));
-        let keeps_payloads = old.any(|round| round.is_used);
-        let is_much = self.waiting > MOST_WAITING || self.left > MOST_LEFT || age > MOST_KEPT;
-        let is_old = |oldest: &Round| age > MOST_ROUNDS && oldest.left.is_empty();
-        let oldest = self.before.front_mut();
+    /// Returns the number of a round that is too old once so many of the oldest have ended, and the slots of connections
+    /// that began in it: what waits there has to be read before it ends, too.
+    pub fn too_old(&mut self, ended: usize) -> Option<(u8, Vec<u32>)> {
+        let age = self.before.len().checked_sub(ended)?;
+        let ending = self.before.iter().take(ended);
+        let (waiting, left) = ending.fold((self.waiting, self.left), |(waiting, left), round| {
+            (waiting - round.waiting.len(), left - round.left.len())
+        });
+        let old = age.saturating_sub(MOST_ROUNDS);
+        let keeps_payloads = self.before.iter().skip(ended).take(old).any(|round| round.is_used);
+        let is_much = waiting > MOST_WAITING || left > MOST_LEFT || age > MOST_KEPT;
+        let is_old = |oldest: &Round| old > 0 && oldest.left.is_empty();
+        let oldest = self.before.get_mut(ended);
         let oldest = oldest.filter(|oldest| keeps_payloads || is_much || is_old(oldest))?;
         Some((self.number.wrapping_sub(age as u8), core::mem::take(&mut oldest.began)))
     }
@@ -220,7 +225,7 @@ impl Rounds {
         let mut room = Vec::new();
         let place = place_in(&self.current, packet);
         let found = place.zip(self.again.as_ref());
-        let found = found.and_then(|(place, again)| again.segment(place, &mut room));
+        let found = found.and_then(|(place, again)| again.segment(place, &NO_PIECE, &mut room));
         found.filter(|it| it.hash == hash).map(|it| it.payload.to_vec()).unwrap_or_default()
     }
 
@@ -234,19 +239,43 @@ impl Rounds {
         mut to: impl FnMut(&Header, &[u8]),
     ) {
         let Some(again) = &self.again else { return };
-        let age = usize::from(self.number.wrapping_sub(round));
+        let age = usize::from(self.age(round));
         let rounds = self.before.iter().skip(self.before.len().saturating_sub(age));
         let mut room = Vec::new();
         for (at, round) in rounds.chain([&self.current]).enumerate() {
             let from = if at == 0 { from as usize } else { 0 };
             round.left.each(slot, from, |packet| {
                 let place = place_in(round, packet);
-                let found = place.and_then(|place| again.segment(place, &mut room));
+                let found = place.and_then(|place| again.segment(place, &NO_PIECE, &mut room));
                 if let Some(Found { header, payload, .. }) = found.filter(|it| it.hash == hash) {
                     to(&header, payload);
                 }
             });
         }
+    }
+
+    /// Hands out the segments that were left and are meant, in their order, each with its slot: by this, by the number of
+    /// rounds since, and by its index in its round.
+    pub fn each_meant(
+        &self,
+        is_meant: impl Fn(u32, u8, u32) -> bool,
+        mut to: impl FnMut(u32, Spot),
+    ) {
+        for (at, round) in self.before.iter().chain([&self.current]).enumerate() {
+            let age = (self.before.len() - at) as u8;
+            for (index, slot, packet) in round.left.all() {
+                if is_meant(slot, age, index)
+                    && let Some(spot) = place_in(round, packet)
+                {
+                    to(slot, spot);
+                }
+            }
+        }
+    }
+
+    /// The number of rounds since the one of this number.
+    pub fn age(&self, round: u8) -> u8 {
+        self.number.wrapping_sub(round)
     }
 
     /// Hands out the segments of a connection, in their order.

@@ -30,9 +30,29 @@ impl Records {
         if whole > room.len() {
             self.fetch(place, whole, room).ok()?;
         }
-        let record = self.format.in_one_piece(room)?;
-        let data = room.get(record.data_at..record.data_at + record.data_len)?;
+        self.first(place, room)
+    }
+
+    /// Returns the packet of the record at a place, if all of it is among these octets, which lie from `start` on.
+    pub fn frame_among<'a>(&self, place: u64, start: u64, octets: &'a [u8]) -> Option<Frame<'a>> {
+        let at = usize::try_from(place.checked_sub(start)?).ok()?;
+        self.first(place, octets.get(at..)?)
+    }
+
+    /// The packet that these octets begin with.
+    fn first<'a>(&self, place: u64, octets: &'a [u8]) -> Option<Frame<'a>> {
+        let record = self.format.in_one_piece(octets)?;
+        let data = octets.get(record.data_at..record.data_at + record.data_len)?;
         Some(record.frame(0, 1, place, data))
+    }
+
+    /// Returns so many octets from a place on, or those that there are.
+    pub fn octets(&self, place: u64, len: usize) -> Vec<u8> {
+        let mut octets = Vec::new();
+        match self.fetch(place, len, &mut octets) {
+            Ok(()) => octets,
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Fills `room` with so many octets from a place on, or with those that there are.

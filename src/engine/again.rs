@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::attach::conversations::{Again, Found, Header};
+use crate::attach::conversations::{Again, Found, Header, Piece};
 use crate::attach::spared::{MOST_FILES, Spot};
 use crate::capture::again::Records;
 use crate::decode::Decoder;
+
+/// Octets of a piece of a file: a large cache holds two of them.
+const PIECE: usize = 4 << 20;
 
 /// Files, by their numbers.
 #[derive(Clone)]
@@ -31,10 +34,29 @@ impl Files {
     }
 }
 
+impl Files {
+    fn piece_from(&self, (file, start): (usize, u64)) -> Piece {
+        let octets = self.files.get(file).map(|file| file.octets(start, PIECE));
+        let end = start + PIECE as u64;
+        Piece { file, start, end, octets: octets.unwrap_or_default() }
+    }
+}
+
 impl Again for Files {
-    fn segment<'a>(&self, at: Spot, room: &'a mut Vec<u8>) -> Option<Found<'a>> {
-        let frame = self.files.get(at.file())?.frame(at.record(), room)?;
+    fn segment<'a>(&self, at: Spot, piece: &'a Piece, room: &'a mut Vec<u8>) -> Option<Found<'a>> {
+        let file = self.files.get(at.file())?;
+        let lies_there = piece.file == at.file() && piece.start <= at.record();
+        let there = lies_there.then(|| file.frame_among(at.record(), piece.start, &piece.octets));
+        let frame = there.flatten().or_else(|| file.frame(at.record(), room))?;
         let (segment, payload) = self.decoder.decode(&frame).ok()?;
         Some(Found { hash: segment.hash, header: Header::of(&segment), payload })
+    }
+
+    fn piece(&self, from: Spot) -> Piece {
+        self.piece_from(from.order())
+    }
+
+    fn piece_after(&self, piece: &Piece) -> Option<Piece> {
+        Some(self.piece_from((piece.file, piece.end))).filter(|piece| !piece.octets.is_empty())
     }
 }

@@ -9,7 +9,7 @@ use crate::facts::CaptureFacts;
 use crate::join::rewrites::Pairs;
 use crate::set::Set;
 use crate::summary::{Judged, Tally};
-use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::flow::{Ending, Flow, FlowId};
 use crate::tcp::notes::Noted;
 use crate::verdict::Policy;
 
@@ -46,6 +46,12 @@ pub struct Orders {
 }
 
 impl Orders {
+    /// Tells whether it is asked for what was said on a connection, whatever it shows; `sampled` are those that
+    /// are read though they were closed.
+    pub fn asks_for(&self, judged: &Judged, sampled: &[FlowId]) -> bool {
+        self.all || self.pairs.contains(&judged.key) || sampled.contains(&judged.id())
+    }
+
     /// Tells whether the contents of this flow are kept: those of closed connections are of use only if
     /// all are reported.
     #[inline(always)]

@@ -5,7 +5,8 @@ use super::batch::Kept;
 use super::crew::Crew;
 use super::orders::Orders;
 use super::senders::Senders;
-use super::shards::{Pace, Part, Shards};
+use super::shard::Part;
+use super::shards::{Pace, Shards};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

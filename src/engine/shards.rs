@@ -10,23 +10,20 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::{Batch, Kept, Lent, Octets};
-use super::crew::{Crew, Job};
+use super::batch::{Batch, Kept, Lent};
+use super::crew::Crew;
 use super::orders::Orders;
-use super::sample::is_sampled;
-use crate::attach::Facts;
-use crate::attach::conversations::{Conversations, Heard};
+use super::shard::{Part, Shard, Task, Work};
+use crate::attach::conversations::{Extent, Piece};
 use crate::attach::deaf::Found;
-use crate::attach::registry::Withheld;
+use crate::attach::spared::Spot;
 use crate::summary::closes::Closes;
 use crate::summary::history::History;
-use crate::summary::race;
 use crate::summary::{Judged, Tally};
-use crate::table::{FlowTable, Retired, too_many};
+use crate::table::too_many;
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::verdict::{Close, Standing};
 
 /// Enough for many threads to share evenly, and few enough to be filled side by side.
 const SHARDS: usize = 64;
@@ -54,212 +51,6 @@ const ROUND_CONTENT: usize = 4 << 20;
 fn shard_of(hash: u64) -> usize {
     // Bits that neither the index nor the control octets of a hash table use first.
     (hash >> 40) as usize % SHARDS
-}
-
-/// A round: its orders and its segments.
-pub struct Work {
-    orders: Orders,
-    batch: Batch,
-}
-
-/// One part of the 4-tuples.
-#[derive(Default)]
-pub struct Shard {
-    number: usize,
-    table: FlowTable,
-    conversations: Conversations,
-    judged: Vec<Judged>,
-    sampled: Vec<FlowId>,
-    tally: Tally,
-    closes: Closes,
-    history: History,
-    /// Holes in flows that have left.
-    holes: holes::Count,
-    /// 4-tuples whose octets need not be handed on, as this round has shown.
-    found: Found,
-}
-
-impl Shard {
-    fn new(number: usize) -> Shard {
-        Shard { number, ..Shard::default() }
-    }
-
-    /// Takes its segments in, and judges what has ended.
-    pub fn run(&mut self, Work { orders, batch }: &Work) {
-        let Shard { conversations, judged, sampled, tally, closes, history, holes, found, .. } =
-            self;
-        conversations.refuted = orders.refuted;
-        let at_once = conversations.begin_round(batch.contents(), orders.again.as_ref());
-        batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
-            match (orders.reads(flow), content) {
-                (_, Octets::Here(_)) if header.flags.rst() => {
-                    if orders.may_let_go(flow) {
-                        conversations.end(flow);
-                    }
-                }
-                (true, Octets::Here(content)) => {
-                    match conversations.keep(flow, header, content, orders.wanted) {
-                        Heard::Usual => {}
-                        Heard::Begun => found.hear(hash, false),
-                        Heard::All => found.let_go(hash, content, flow),
-                    }
-                }
-                (true, Octets::Left(packet)) if conversations.leave(flow.slot, packet) => {}
-                (true, Octets::Left(packet)) => {
-                    let which = (hash, packet);
-                    if conversations.keep_again(flow, header, which, orders.wanted) == Heard::Begun
-                    {
-                        found.hear(hash, false);
-                    }
-                    if !conversations.is_left(flow.slot) {
-                        found.need(hash);
-                    }
-                }
-                (true, Octets::Withheld(why)) if conversations.miss(flow, header, why) => {
-                    found.hear(hash, true);
-                }
-                (true, Octets::Withheld(_)) => {}
-                (false, _) if orders.sample && is_sampled(sampled, flow.id()) => {}
-                (false, _) => conversations.forget(flow),
-            }
-        });
-        conversations.end_round();
-        found.tried += std::mem::take(&mut conversations.tried);
-        let mut judge =
-            Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
-        if orders.last {
-            std::mem::take(&mut self.table).into_flows().for_each(|flow| judge.judge(flow));
-            return;
-        }
-        if orders.settled {
-            self.table.retire(orders.facts.end(), |flow| judge.judge(flow));
-        }
-        self.table.rest(orders.facts.end());
-    }
-
-    /// Judges a copy of a flow that stays. What was said is added if it is asked for, or matters.
-    fn look_at(&self, key: FlowKey, flow: Flow, by: &Orders, is_asked_for: bool) -> Judged {
-        let judged = Judged::new(Retired { key, flow }, &by.policy, &by.facts);
-        let is_open = judged.judgement.close == Close::Open;
-        let is_asked_for = is_asked_for || !by.tags.is_empty();
-        match is_asked_for || is_open || matters(&judged) {
-            true => {
-                let said = self.conversations.facts_if_over(&judged.flow, by.literals);
-                with_said(judged, said, &self.conversations, by)
-            }
-            false => judged,
-        }
-    }
-}
-
-/// A shard's part in a round.
-pub struct Part {
-    shard: Box<Shard>,
-    work: Arc<Work>,
-}
-
-impl Job for Part {
-    type Done = Box<Shard>;
-
-    fn run(mut self) -> Box<Shard> {
-        self.shard.run(&self.work);
-        self.shard
-    }
-}
-
-/// A judge of flows that leave a table.
-struct Judge<'a> {
-    orders: &'a Orders,
-    conversations: &'a mut Conversations,
-    judged: &'a mut Vec<Judged>,
-    sampled: &'a [FlowId],
-    tally: &'a mut Tally,
-    closes: &'a mut Closes,
-    history: &'a mut History,
-    holes: &'a mut holes::Count,
-}
-
-impl Judge<'_> {
-    /// Judges a flow that there is no memory for, by what was seen until now.
-    fn judge_early(&mut self, retired: Retired) {
-        self.tally.given_up += u64::from(retired.flow.may_go_on());
-        self.judge(retired);
-    }
-
-    fn judge(&mut self, retired: Retired) {
-        let Orders { policy, facts, all, pairs, .. } = self.orders;
-        self.holes.note(&retired.flow);
-        let mut judged = Judged::new(retired, policy, facts);
-        let slot = judged.flow.slot;
-        if !self.is_sought(&mut judged) {
-            return self.conversations.release(slot);
-        }
-        let is_twin = pairs.contains(&judged.key);
-        let is_asked_for = *all || is_twin || self.sampled.contains(&judged.id());
-        if is_asked_for || matters(&judged) {
-            let known = judged.said.take();
-            let said =
-                known.or_else(|| self.conversations.facts(&judged.flow, self.orders.literals));
-            judged = with_said(judged, said, self.conversations, self.orders);
-        }
-        self.tally.count(&judged.judgement);
-        if judged.judgement.close == Close::Open {
-            self.tally.in_transaction += u64::from(self.is_in_transaction(&judged));
-        }
-        if !is_twin {
-            self.closes.count(&judged);
-            self.history.count(&judged);
-        }
-        if is_asked_for || judged.judgement.is_notable() {
-            self.judged.push(judged);
-        }
-        self.conversations.release(slot);
-    }
-
-    /// Is it one of the connections that are looked for, by what was said on it?
-    fn is_sought(&mut self, judged: &mut Judged) -> bool {
-        if self.orders.tags.is_empty() {
-            return true;
-        }
-        judged.said = self.conversations.facts(&judged.flow, self.orders.literals);
-        judged.withheld = withheld(&judged.flow, self.conversations, self.orders);
-        self.orders.takes(judged, self.tally)
-    }
-
-    /// Is a transaction open? The facts are not put together again where they are known.
-    fn is_in_transaction(&mut self, judged: &Judged) -> bool {
-        match &judged.said {
-            Some(said) => said.in_transaction == Some(true),
-            None => self.conversations.is_in_transaction(&judged.flow),
-        }
-    }
-}
-
-/// Does it matter what was said on a connection? It may take a doubt away that hides a finding.
-fn matters(judged: &Judged) -> bool {
-    let judgement = &judged.judgement;
-    judgement.is_notable() || Standing::from(judgement).hidden || race::is_late(judged)
-}
-
-/// Returns the reason why nobody has read what was said on a connection.
-fn withheld(flow: &Flow, conversations: &Conversations, orders: &Orders) -> Option<Withheld> {
-    if orders.no_content { Some(Withheld::Unread) } else { conversations.withheld(flow) }
-}
-
-/// Adds what was said on a connection.
-fn with_said(
-    judged: Judged,
-    said: Option<Box<Facts>>,
-    conversations: &Conversations,
-    orders: &Orders,
-) -> Judged {
-    let server = said.as_ref().and_then(|_| conversations.server(&judged.flow));
-    let withheld = withheld(&judged.flow, conversations, orders);
-    let judged = Judged { said, withheld, ..judged };
-    match server {
-        Some(server) => judged.served_by(server, &orders.policy),
-        None => judged,
-    }
 }
 
 /// The length that rounds may have.
@@ -367,9 +158,7 @@ impl Shards {
         let mut batch = std::mem::replace(&mut self.waiting, spare);
         batch.seal();
         let work = Arc::new(Work { orders, batch });
-        for shard in self.shards.drain(..) {
-            crew.start(Part { shard, work: Arc::clone(&work) });
-        }
+        self.start(&Task::Round(Arc::clone(&work)), crew);
         self.packets = 0;
         self.round_packets = (self.round_packets * 2).min(self.longest_round);
         self.under_way = Some(work);
@@ -386,9 +175,12 @@ impl Shards {
         let Some(work) = self.under_way.take() else {
             return Vec::new();
         };
-        self.shards = crew.finish();
-        self.shards.sort_unstable_by_key(|shard| shard.number);
+        self.finish(crew);
         self.evict(&work.orders);
+        for shard in &mut self.shards {
+            shard.asked = shard.conversations.ask_for_due();
+        }
+        self.read_asked(&work.orders, crew);
         for shard in &mut self.shards {
             self.found += std::mem::take(&mut shard.found);
         }
@@ -406,11 +198,53 @@ impl Shards {
 
     /// Begins the last round, in which a few shards at a time are judged: all judgements together would
     /// take as much memory again as the flows.
-    pub fn begin_last(&mut self, orders: Orders) -> Arc<Work> {
+    pub fn begin_last(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Arc<Work> {
         self.spare = None;
         let mut batch = std::mem::replace(&mut self.waiting, Batch::new(SHARDS));
         batch.seal();
-        Arc::new(Work { orders, batch })
+        let work = Arc::new(Work { orders, batch });
+        if work.orders.again.is_some() {
+            self.start(&Task::Ask(Arc::clone(&work)), crew);
+            self.finish(crew);
+            self.read_asked(&work.orders, crew);
+        }
+        work
+    }
+
+    /// Reads what was left in files and is asked for, in one go over these, or each segment for itself if they are few.
+    fn read_asked(&mut self, orders: &Orders, crew: &mut Crew<Part>) {
+        let mut asked = Extent::default();
+        self.shards.iter_mut().for_each(|shard| asked += std::mem::take(&mut shard.asked));
+        let Some(again) = &orders.again else { return };
+        let mut ahead = None;
+        while let Some(from) = self.asked_from() {
+            let piece = ahead.take().filter(|piece: &Piece| piece.holds(from));
+            let piece = (!asked.is_sparse()).then(|| piece.unwrap_or_else(|| again.piece(from)));
+            let piece = piece.map(Arc::new);
+            self.start(&Task::Read(Arc::clone(again), piece.clone()), crew);
+            // Most likely it goes on right behind it.
+            ahead = piece.and_then(|piece| again.piece_after(&piece));
+            self.finish(crew);
+        }
+    }
+
+    /// The place of the next segment that is asked for.
+    fn asked_from(&self) -> Option<Spot> {
+        let all = self.shards.iter().filter_map(|shard| shard.conversations.asked_from());
+        all.min_by_key(|spot| spot.order())
+    }
+
+    /// Has all shards do something.
+    fn start(&mut self, task: &Task, crew: &mut Crew<Part>) {
+        for shard in self.shards.drain(..) {
+            crew.start(Part { shard, task: task.clone() });
+        }
+    }
+
+    /// Waits until all shards have done it.
+    fn finish(&mut self, crew: &mut Crew<Part>) {
+        self.shards = crew.finish();
+        self.shards.sort_unstable_by_key(|shard| shard.number);
     }
 
     /// Judges all that is left in some more shards, from one on; nothing when they all have been.
@@ -425,7 +259,7 @@ impl Shards {
             return None;
         }
         for shard in self.shards.drain(from..to) {
-            crew.start(Part { shard, work: Arc::clone(work) });
+            crew.start(Part { shard, task: Task::Round(Arc::clone(work)) });
         }
         let mut done = crew.finish();
         done.sort_unstable_by_key(|shard| shard.number);
@@ -439,12 +273,7 @@ impl Shards {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, orders.max_flows.max(1)) else { return };
         for shard in &mut self.shards {
-            let Shard {
-                table, conversations, judged, sampled, tally, closes, history, holes, ..
-            } = &mut **shard;
-            let mut judge =
-                Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
-            self.evicted += table.evict(which, |flow| judge.judge_early(flow)) as u64;
+            self.evicted += shard.evict(which, orders) as u64;
         }
     }
 

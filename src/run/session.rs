@@ -22,7 +22,8 @@ use crate::decode::{Decoder, Skipped};
 use crate::engine::crew::Crew;
 use crate::engine::orders::Orders;
 use crate::engine::point::{After, CapturePoint, Kind};
-use crate::engine::shards::{AT_A_TIME, Pace, Part};
+use crate::engine::shard::Part;
+use crate::engine::shards::{AT_A_TIME, Pace};
 use crate::owner::SocketList;
 use crate::place::Time;
 use crate::summary::{Judged, Sink, Totals};
@@ -545,7 +546,7 @@ impl<'a> Session<'a> {
     /// Judges all flows that are left at a capture point.
     fn judge_last(&mut self, point: usize) -> io::Result<()> {
         let orders = self.orders(point, true);
-        let work = self.points[point].shards.begin_last(orders);
+        let work = self.points[point].shards.begin_last(orders, self.crew);
         let all_wait = self.plan.all || self.is_in_order();
         let mut from = 0;
         while let Some(left) = self.points[point].shards.judge_last(&work, from, self.crew) {

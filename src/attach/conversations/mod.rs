@@ -1,12 +1,17 @@
 //! The conversations of many connections, each in the slot that its connection names.
 
+mod asked;
+
 use std::sync::Arc;
+
+pub use asked::Extent;
+use asked::{Asked, Bits};
 
 use super::Facts;
 pub use super::conversation::Wanted;
 use super::conversation::{Conversation, Sent};
 pub use super::header::Header;
-pub use super::left::{Again, Found, Places};
+pub use super::left::{Again, Found, NO_PIECE, Piece, Places};
 use super::registry::{Content, Guess, Known, Withheld};
 use super::tried::Tried;
 use super::unread::Rounds;
@@ -35,7 +40,9 @@ pub struct Conversations {
     free: Vec<u32>,
     /// A bit for each slot: its conversation waits, and its segments are left in their file. Of most segments, nobody
     /// has to look at more.
-    left: Vec<u64>,
+    left: Bits,
+    /// Conversations whose segments are read again, all together.
+    asked: Asked,
     /// The last rounds, with the payloads of what waits.
     rounds: Rounds,
     /// Segments of this round that were read at once, less those that wait.
@@ -56,17 +63,35 @@ impl Conversations {
     ) -> bool {
         let most_are_read = core::mem::take(&mut self.balance) > 0;
         self.rounds.begin(payloads, places, again);
-        while let Some((round, began)) = self.rounds.too_old() {
+        self.end_old_rounds();
+        most_are_read
+    }
+
+    /// Reads what has waited for too long; what was left in a file is read after this round, or the next.
+    fn end_old_rounds(&mut self) {
+        if self.asked.begin_round() {
+            return;
+        }
+        let mut ended = 0;
+        while let Some((round, began)) = self.rounds.too_old(ended) {
             for slot in began {
                 let conversation = at(&mut self.slots, Slot(slot));
-                if let Some(conversation) = conversation.filter(|it| it.began == round) {
-                    conversation.read_late(slot, &self.rounds);
-                    set(&mut self.left, slot, false);
+                let Some(conversation) = conversation.filter(|it| it.began == round) else {
+                    continue;
+                };
+                match conversation.left_from.is_some() && !conversation.is_over {
+                    true => self.asked.note(slot, round),
+                    false => {
+                        conversation.read_late(slot, &self.rounds);
+                        self.left.set(slot, false);
+                    }
                 }
             }
-            self.rounds.end_oldest();
+            match self.asked.are_noted() {
+                true => ended += 1,
+                false => self.rounds.end_oldest(),
+            }
         }
-        most_are_read
     }
 
     /// Ends a round: no more segments come with its payloads.
@@ -113,8 +138,7 @@ impl Conversations {
     /// Tells whether the conversation in a slot waits, and its segments are left in their file.
     #[inline(always)]
     pub fn is_left(&self, Slot(slot): Slot) -> bool {
-        let word = self.left.get(slot as usize / 64);
-        word.is_some_and(|word| word >> (slot % 64) & 1 != 0)
+        self.left.has(slot)
     }
 
     /// Takes a segment of a connection that was left in its file: by its packet's number in the round, it is read again if
@@ -156,12 +180,12 @@ impl Conversations {
         }
         conversation.is_over = false;
         if conversation.keep(slot, header, said, &mut self.rounds) {
-            set(&mut self.left, slot, conversation.waits() && conversation.left_from.is_some());
+            self.left.set(slot, conversation.waits() && conversation.left_from.is_some());
             note(&mut self.tried, conversation);
             return heard;
         }
         self.balance += 1;
-        set(&mut self.left, slot, false);
+        self.left.set(slot, false);
         conversation.read_along(slot, &self.rounds);
         conversation.read(header, said.payload.map_or(&again, |it| self.rounds.payload(it)));
         let is_deaf = conversation.is_deaf();
@@ -192,7 +216,7 @@ impl Conversations {
     fn lose(&mut self, slot: Slot, header: &Header) -> bool {
         let conversation = at(&mut self.slots, slot).filter(|conversation| !conversation.is_deaf());
         conversation.is_some_and(|conversation| {
-            set(&mut self.left, slot.0, false);
+            self.left.set(slot.0, false);
             conversation.read_along(slot.0, &self.rounds);
             conversation.read(header, &[]);
             true
@@ -204,7 +228,7 @@ impl Conversations {
         if let Some(conversation) = at(&mut self.slots, flow.slot) {
             conversation.is_over = true;
             // Of the next segment, more is looked at.
-            set(&mut self.left, flow.slot.0, false);
+            self.left.set(flow.slot.0, false);
         }
     }
 
@@ -254,7 +278,7 @@ impl Conversations {
     /// Returns what was said on a connection, unless it turned out to be in no protocol that is read.
     pub fn facts(&mut self, flow: &Flow, literals: bool) -> Option<Box<Facts>> {
         if let Some(conversation) = at(&mut self.slots, flow.slot) {
-            set(&mut self.left, flow.slot.0, false);
+            self.left.set(flow.slot.0, false);
             conversation.read_along(flow.slot.0, &self.rounds);
         }
         self.facts_if_over(flow, literals)
@@ -317,7 +341,7 @@ impl Conversations {
     pub fn release(&mut self, Slot(at): Slot) {
         let slot = self.slots.get_mut(at as usize);
         if slot.is_some_and(|slot| slot.take().is_some()) {
-            set(&mut self.left, at, false);
+            self.left.set(at, false);
             self.free.push(at);
         }
     }
@@ -340,18 +364,6 @@ fn sent(flow: &Flow, side: Side) -> Sent {
     let first = other.first_ack().or(half.lowest())?;
     let last = half.snd_max().map(|max| later(other.ack(), max)).or(other.ack())?;
     Some((first, last))
-}
-
-/// Sets the bit of a slot, or takes it away.
-#[inline]
-fn set(bits: &mut Vec<u64>, slot: u32, to: bool) {
-    let (at, bit) = (slot as usize / 64, 1 << (slot % 64));
-    if to && at >= bits.len() {
-        bits.resize(at + 1, 0);
-    }
-    if let Some(word) = bits.get_mut(at) {
-        *word = if to { *word | bit } else { *word & !bit };
-    }
 }
 
 /// The conversation in a slot, while others beside the slots are in use.

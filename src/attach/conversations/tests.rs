@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use std::sync::Mutex;
 
+use super::super::left::MOST_LEFT;
 use super::super::registry::Known;
 use super::super::spared::{Spared, Spot};
 use super::*;
@@ -110,11 +111,20 @@ type Recorded = (u64, Header, Vec<u8>);
 struct Recording(Mutex<Vec<Recorded>>);
 
 impl Again for Recording {
-    fn segment<'a>(&self, at: Spot, room: &'a mut Vec<u8>) -> Option<Found<'a>> {
+    fn segment<'a>(&self, at: Spot, _: &'a Piece, room: &'a mut Vec<u8>) -> Option<Found<'a>> {
         let records = self.0.lock().expect("nobody panics");
         let (hash, header, payload) = records.get(at.record() as usize - 1)?;
         room.clone_from(payload);
         Some(Found { hash: *hash, header: *header, payload: room })
+    }
+
+    fn piece(&self, from: Spot) -> Piece {
+        let (file, start) = from.order();
+        Piece { file, start, end: start + 3, octets: Vec::new() }
+    }
+
+    fn piece_after(&self, _: &Piece) -> Option<Piece> {
+        None
     }
 }
 
@@ -174,6 +184,24 @@ impl Read {
             self.keep(*at, segment, payload, (packet, span));
         }
         self.all.end_round();
+        self.all.ask_for_due();
+        self.read_asked();
+    }
+
+    /// Reads what is asked for, piece by piece.
+    fn read_asked(&mut self) {
+        while let Some(from) = self.all.asked_from() {
+            let piece = self.recording.piece(from);
+            self.all.read_asked(&*self.recording, &piece);
+        }
+    }
+
+    /// Asks for all that was left of some connections.
+    fn ask_for(&mut self, connections: &[bool]) {
+        let slots = self.flows.iter().zip(connections).filter(|(_, is_asked)| **is_asked);
+        let slots = slots.map(|(flow, _)| flow.slot.0).collect();
+        self.all.ask_for(slots);
+        self.read_asked();
     }
 
     /// Reads a segment's place, as whoever reads a file does: whether its octets are left there, and where.
@@ -254,12 +282,19 @@ proptest! {
     /// However long segments wait, they say what they would have said at once.
     #[test]
     fn what_waits_says_the_same_later(
-        rounds in prop::collection::vec(prop::collection::vec(said(), 0..6), 1..40),
+        rounds in prop::collection::vec(prop::collection::vec(said(), 0..6), 1..60),
+        asked in prop::array::uniform3(any::<bool>()),
+        goes_on in 0usize..3,
     ) {
         let ways = [Way::AtOnce, Way::Waiting, Way::Left];
+        let (before, after) = rounds.split_at(rounds.len().saturating_sub(goes_on));
         let [at_once, waiting, left] = ways.map(|way| {
             let mut read = Read::new(way);
-            rounds.iter().for_each(|round| read.round(round));
+            before.iter().for_each(|round| read.round(round));
+            if way == Way::Left {
+                read.ask_for(&asked);
+            }
+            after.iter().for_each(|round| read.round(round));
             read.facts()
         });
         prop_assert_eq!(&at_once, &waiting);
@@ -286,20 +321,21 @@ fn nothing_waits_for_long() {
     assert!(!read.waits(1), "from here on, nothing of it does");
 }
 
-/// Places alone are kept of a connection in a file, for as long as they are few.
+/// Places alone are kept of a connection in a file, for as long as they are few and not old.
 #[test]
 fn what_is_left_in_a_file_waits_for_longer() {
-    let mut read = Read::new(Way::Left);
-    read.round(&[LOGIN]);
-    (0..20).for_each(|_| read.round(&[]));
-    assert!(read.waits(1));
-    let many = vec![Said { word: 5, ..LOGIN }; crate::attach::left::MOST_LEFT + 1];
-    read.round(&many);
-    assert!(read.waits(1));
-    (0..2).for_each(|_| read.round(&[]));
-    assert!(!read.waits(1), "they were many");
-    let facts = read.all.facts(&read.flows[1], false).expect("a conversation");
-    assert_eq!(facts.user.as_deref(), Some("app"));
+    for (rounds, more, why) in [(2, MOST_LEFT + 1, "they were many"), (4, 1, "they were old")] {
+        let mut read = Read::new(Way::Left);
+        read.round(&[LOGIN]);
+        (1..rounds).for_each(|_| read.round(&[]));
+        assert!(read.waits(1));
+        read.round(&vec![Said { word: 5, ..LOGIN }; more]);
+        assert!(read.waits(1));
+        (0..3).for_each(|_| read.round(&[]));
+        assert!(!read.waits(1), "{why}");
+        let facts = read.all.facts(&read.flows[1], false).expect("a conversation");
+        assert_eq!(facts.user.as_deref(), Some("app"));
+    }
 }
 
 /// A file that was changed since says nothing; nor does one that is gone.
