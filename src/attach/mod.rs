@@ -8,7 +8,7 @@
 //!
 //! * [`registry`]: the protocols, the ports they are found by, and what their first octets look like
 //! * [`conversations`]: the conversations of many connections at once; `conversation`: that of one
-//! * `unread`: segments that wait until somebody asks what was said; [`left`]: those that lie in a file
+//! * `unread`: segments that wait until somebody asks what was said; `left`: those that lie in a file
 //! * [`spared`]: connections whose octets need not be handed on
 //! * `header`: what of a segment reading its payload takes
 //! * [`facts`]: what is known of a conversation, whatever its protocol

@@ -6,7 +6,7 @@ use super::{Facts, GLANCE, Identity, Opening, Peer, Probe, Protocol, is_hello, p
 use crate::paged::Paged;
 use crate::place::Time;
 use crate::set::{Set, Word};
-use crate::tcp::segment::{End, FlowKey, Segment};
+use crate::tcp::segment::{End, Segment};
 use crate::tcp::stream::Piece;
 
 /// Makes the types that know every protocol, and what depends on which one it is.
@@ -308,23 +308,13 @@ impl Ports {
         }
     }
 
-    /// Tells of the ports of the lower and the upper end whether they are known.
-    #[inline(always)]
-    pub fn known(&self, key: FlowKey) -> [bool; 2] {
-        key.ports().map(|port| self.any.has(port))
-    }
-
     /// Returns what is to be read of a segment, if it is a part of a conversation and can tell
     /// anything. Of the segment by value, and little of it: so it stays in registers.
     #[inline(always)]
-    pub fn content<'a>(
-        &mut self,
-        segment: Segment,
-        known: [bool; 2],
-        payload: &'a [u8],
-    ) -> Option<Content<'a>> {
+    pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
         let Segment { key, from, flags, len, .. } = segment;
         let ports = key.ports();
+        let known = ports.map(|port| self.any.has(port));
         if known == [false; 2] {
             return match recognise(payload) {
                 Some(first) => Some(self.begun(ports, from, payload, first)),
@@ -426,7 +416,7 @@ mod tests {
     use super::*;
     use crate::attach::mysql;
     use crate::place::Place;
-    use crate::tcp::segment::{Endpoint, Extras, Flags};
+    use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey};
     use crate::tcp::seq::Seq;
 
     const GREETING: &[u8] = b"\x17\0\0\0\x0a8.0.36\0xxxxxxxxxxxxx\x01\0";
@@ -451,7 +441,7 @@ mod tests {
 
     fn found(ports: &mut Ports, from: u16, to: u16, payload: &[u8]) -> Option<(End, bool)> {
         let segment = segment(from, to, payload);
-        let content = ports.content(segment, ports.known(segment.key), payload);
+        let content = ports.content(segment, payload);
         content.map(|content| (content.guess.server, content.guess.assumed))
     }
 

@@ -227,10 +227,14 @@ impl CapturePoint {
             match decoder.decode_usual(frame) {
                 Some((segment, payload)) => {
                     seen.note(&segment);
-                    let content = self.kept(segment, payload, frame.record);
-                    let has_content = content.is_some();
-                    self.shards.put(segment, content);
-                    left = if has_content && self.shards.is_full() { 0 } else { left - 1 };
+                    let is_full = match self.content(segment, payload) {
+                        Some(content) => self.put_content(segment, content, frame.record),
+                        None => {
+                            self.shards.put(segment, None);
+                            false
+                        }
+                    };
+                    left = if is_full { 0 } else { left - 1 };
                 }
                 None if self.take_short(frame, decoder) => left = self.left().min(left - 1),
                 None => return false,
@@ -328,24 +332,19 @@ impl CapturePoint {
     /// of them.
     #[inline(always)]
     pub fn content<'a>(&mut self, segment: Segment, payload: &'a [u8]) -> Option<Content<'a>> {
-        let ports = self.ports.as_mut()?;
-        let known = ports.known(segment.key);
-        ports.content(segment, known, payload)
+        self.ports.as_mut().and_then(|ports| ports.content(segment, payload))
     }
 
-    /// Returns the same, without octets of which nothing can be learnt, or which can be read again.
-    #[inline(always)]
-    fn kept<'a>(&mut self, segment: Segment, payload: &'a [u8], record: u64) -> Option<Kept<'a>> {
-        let ports = self.ports.as_mut()?;
-        let known = ports.known(segment.key);
-        if known != [false; 2]
-            && !payload.is_empty()
-            && let Some(spot) = self.spared.left(segment.hash, record)
-        {
-            return Some(Kept::Left(spot));
-        }
-        let content = ports.content(segment, known, payload)?;
-        Some(self.here(segment.hash, content, record))
+    /// Puts a segment with what is to be read of it where its flow is, but for octets of which nothing can be learnt, or
+    /// which can be read again. Returns whether no more may wait. No part of the loop, whose registers others need.
+    #[inline(never)]
+    fn put_content(&mut self, segment: Segment, content: Content, record: u64) -> bool {
+        let kept = match self.spared.left(segment.hash, record) {
+            Some(spot) if !content.payload.is_empty() => Kept::Left(spot),
+            _ => self.here(segment.hash, content, record),
+        };
+        self.shards.put(segment, Some(kept));
+        self.shards.is_full()
     }
 
     #[inline(always)]

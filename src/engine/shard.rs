@@ -134,6 +134,9 @@ impl Shard {
     /// Asks for what was left in files of connections that the last round needs it of.
     fn ask(&mut self, orders: &Orders) {
         let Shard { table, conversations, sampled, asked, .. } = self;
+        if !conversations.have_left() {
+            return;
+        }
         let left = table.flows().filter(|(_, flow)| conversations.is_left(flow.slot));
         let slots = left.filter_map(|(key, flow)| {
             let (slot, flow) = (flow.slot, flow.into_owned());

@@ -24,6 +24,11 @@ impl Bits {
         }
     }
 
+    /// Tells whether any is set.
+    pub fn have_any(&self) -> bool {
+        self.0.iter().any(|word| *word != 0)
+    }
+
     /// Tells whether the bit of a slot is set.
     #[inline(always)]
     pub fn has(&self, slot: u32) -> bool {

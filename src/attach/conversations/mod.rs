@@ -141,6 +141,11 @@ impl Conversations {
         self.left.has(slot)
     }
 
+    /// Tells whether that is so in any slot.
+    pub fn have_left(&self) -> bool {
+        self.left.have_any()
+    }
+
     /// Takes a segment of a connection that was left in its file: by its packet's number in the round, it is read again if
     /// it cannot wait.
     #[inline(never)]
