@@ -39,18 +39,25 @@ pub struct Batch {
     sealed: (Payloads, Arc<Places>),
 }
 
-/// Payloads of rounds that have ended, the oldest first: somebody may still wait to read them.
+/// Payloads of rounds that have ended, and the places of their packets.
 #[derive(Default)]
-pub struct Lent(VecDeque<Payloads>);
+pub struct Lent {
+    payloads: Rounds<u8>,
+    places: Rounds<u64>,
+}
 
-impl Lent {
-    /// Takes the payloads of a round, and returns room for those of another: the same, which a cache still
-    /// holds, if nobody waits to read any of it.
-    fn exchange(&mut self, payloads: Payloads) -> Vec<u8> {
-        let len = payloads.len();
-        let room = Payloads::try_unwrap(payloads).or_else(|waited_for| {
+/// Values of rounds that have ended, the oldest first: somebody may still wait to read them.
+#[derive(Default)]
+struct Rounds<T>(VecDeque<Arc<Vec<T>>>);
+
+impl<T> Rounds<T> {
+    /// Takes the values of a round, and returns room for those of another: the same, which a cache still holds, if
+    /// nobody waits to read any of them.
+    fn exchange(&mut self, values: Arc<Vec<T>>) -> Vec<T> {
+        let len = values.len();
+        let room = Arc::try_unwrap(values).or_else(|waited_for| {
             self.0.push_back(waited_for);
-            self.0.pop_front().map_or(Ok(Vec::new()), Payloads::try_unwrap)
+            self.0.pop_front().map_or(Ok(Vec::new()), Arc::try_unwrap)
         });
         match room {
             Ok(mut room) => {
@@ -279,8 +286,8 @@ impl Batch {
         self.used = 0;
         self.aside.clear();
         let (payloads, places) = std::mem::take(&mut self.sealed);
-        self.payloads = lent.exchange(payloads);
-        self.places = Places::with_capacity(places.len());
+        self.payloads = lent.payloads.exchange(payloads);
+        self.places = lent.places.exchange(places);
         self.base = None;
         for blocks in &mut self.shards {
             blocks.starts.clear();
