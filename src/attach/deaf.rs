@@ -10,6 +10,7 @@ use std::ops::AddAssign;
 use foldhash::fast::RandomState;
 
 use super::registry::{Content, Withheld};
+use super::spared::Shares;
 use super::tried::Tried;
 use super::unread::Said;
 use crate::tcp::flow::Flow;
@@ -31,6 +32,8 @@ pub struct Found {
     pub needed: HashSet<u64, RandomState>,
     /// Evidence for and against the protocols of ports.
     pub tried: Tried,
+    /// Segments that were left in their files.
+    pub shares: Shares,
 }
 
 impl Found {
@@ -64,6 +67,7 @@ impl AddAssign for Found {
         self.missed.extend(more.missed);
         self.needed.extend(more.needed);
         self.tried += more.tried;
+        self.shares += more.shares;
     }
 }
 

@@ -86,6 +86,29 @@ impl Spot {
     }
 }
 
+/// Segments that were left in files, and those of them that somebody asked for before the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shares {
+    /// Segments that were left.
+    pub left: u64,
+    /// Segments that were asked for, since their connections went on for long.
+    pub asked: u64,
+}
+
+impl Shares {
+    /// Tells whether it is less to read these again than to hand on all.
+    fn are_worth_it(self) -> bool {
+        self.asked <= self.left / 4
+    }
+}
+
+impl core::ops::AddAssign for Shares {
+    fn add_assign(&mut self, more: Shares) {
+        self.left += more.left;
+        self.asked += more.asked;
+    }
+}
+
 /// Marks of connections, by their hashes.
 #[derive(Default)]
 pub struct Spared {
@@ -95,6 +118,7 @@ pub struct Spared {
     /// are of that.
     file: Option<u64>,
     next: Option<u64>,
+    shares: Shares,
 }
 
 impl Spared {
@@ -111,8 +135,16 @@ impl Spared {
         self.file = self.next;
     }
 
+    /// Learns how much of what was left was of use. Where connections go on for long, no more are left that begin.
+    pub fn learn(&mut self, shares: Shares) {
+        self.shares += shares;
+    }
+
     /// A connection of the 4-tuple with this hash begins.
     pub fn begin(&mut self, hash: u64) {
+        if !self.shares.are_worth_it() {
+            return self.hand_on(hash);
+        }
         if let Some(mark) = self.mark(hash) {
             *mark = hash & !KNOWN | AWAITED;
         }
@@ -172,4 +204,35 @@ fn known(Guess { protocol, server, assumed }: Guess) -> u64 {
     let upper = if server == End::Upper { UPPER } else { 0 };
     let assumed = if assumed { ASSUMED } else { 0 };
     upper | assumed | (protocol as u64) << PROTOCOL_SHIFT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::registry::Content;
+
+    const HASH: u64 = 0x1234_5678_9abc_de00;
+
+    /// Tells whether octets of a connection that begins now are left in its file.
+    fn is_left(spared: &mut Spared) -> bool {
+        spared.begin(HASH);
+        let guess = Guess { protocol: Known::Mysql, server: End::Upper, assumed: true };
+        let words = b"\x17\0\0\0\x0a8.0.36\0xxxxxxxxxxxxx\x01\0";
+        spared.heard(HASH, 24, &Content::new(guess, words));
+        spared.left(HASH, 1_024).is_some()
+    }
+
+    #[test]
+    fn where_connections_go_on_for_long_all_is_handed_on() {
+        let mut spared = Spared::default();
+        spared.begin_file(Some(0));
+        spared.begin_round();
+        assert!(is_left(&mut spared));
+        spared.learn(Shares { left: 400, asked: 100 });
+        assert!(is_left(&mut spared));
+        spared.learn(Shares { left: 0, asked: 1 });
+        assert!(!is_left(&mut spared), "too many were read again");
+        spared.learn(Shares { left: 100, asked: 0 });
+        assert!(is_left(&mut spared));
+    }
 }

@@ -17,9 +17,9 @@ use crate::tcp::segment::End;
 /// still holds when they are read after all.
 const MOST_ROUNDS: usize = 8;
 
-/// Rounds that are kept at all: the places of their packets take 8 MiB. What is older is read by whole pieces of its file,
+/// Rounds that are kept at all: the places of their packets take 4 MiB. What is older is read by whole pieces of its file,
 /// once for each connection.
-const MOST_KEPT: usize = 4;
+const MOST_KEPT: usize = 2;
 
 /// Segments of all connections of a shard that are kept for these, at most, but for those of the last round.
 const MOST_WAITING: usize = 8 * 1_024;

@@ -379,6 +379,7 @@ impl CapturePoint {
             self.tried.refuted().for_each(|protocol| ports.refute(protocol));
         }
         found.needed.iter().for_each(|hash| self.spared.hand_on(*hash));
+        self.spared.learn(found.shares);
         self.spared.begin_round();
         self.deaf.end_round(found);
         judged

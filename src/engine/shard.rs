@@ -115,6 +115,7 @@ impl Shard {
         });
         conversations.end_round();
         found.tried += std::mem::take(&mut conversations.tried);
+        found.shares.left += conversations.left();
     }
 
     /// Its flows, and a judge of those that leave.

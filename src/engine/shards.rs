@@ -179,6 +179,7 @@ impl Shards {
         self.evict(&work.orders);
         for shard in &mut self.shards {
             shard.asked = shard.conversations.ask_for_due();
+            shard.found.shares.asked += shard.asked.segments;
         }
         self.read_asked(&work.orders, crew);
         for shard in &mut self.shards {

@@ -141,6 +141,11 @@ impl Conversations {
         self.left.has(slot)
     }
 
+    /// The number of segments that were left in this round.
+    pub fn left(&self) -> u64 {
+        self.rounds.left().into()
+    }
+
     /// Tells whether that is so in any slot.
     pub fn have_left(&self) -> bool {
         self.left.have_any()

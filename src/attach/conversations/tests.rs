@@ -324,14 +324,15 @@ fn nothing_waits_for_long() {
 /// Places alone are kept of a connection in a file, for as long as they are few and not old.
 #[test]
 fn what_is_left_in_a_file_waits_for_longer() {
-    for (rounds, more, why) in [(2, MOST_LEFT + 1, "they were many"), (4, 1, "they were old")] {
+    let cases = [(1, MOST_LEFT + 1, 2, "they were many"), (2, 1, 4, "they were old")];
+    for (rounds, more, after, why) in cases {
         let mut read = Read::new(Way::Left);
         read.round(&[LOGIN]);
         (1..rounds).for_each(|_| read.round(&[]));
         assert!(read.waits(1));
         read.round(&vec![Said { word: 5, ..LOGIN }; more]);
         assert!(read.waits(1));
-        (0..3).for_each(|_| read.round(&[]));
+        (0..after).for_each(|_| read.round(&[]));
         assert!(!read.waits(1), "{why}");
         let facts = read.all.facts(&read.flows[1], false).expect("a conversation");
         assert_eq!(facts.user.as_deref(), Some("app"));
