@@ -173,7 +173,9 @@ impl Spared {
     pub fn heard(&mut self, hash: u64, record: u64, content: &Content) -> Option<Spot> {
         let file = self.file?;
         let mut known = known(content.guess);
-        if let Some(mark) = self.mark(hash).filter(|mark| **mark == hash & !KNOWN | AWAITED) {
+        if !content.payload.is_empty()
+            && let Some(mark) = self.mark(hash).filter(|mark| **mark == hash & !KNOWN | AWAITED)
+        {
             known |= hear(mark, known, content.payload);
         }
         Spot::new(file, known, record)

@@ -127,23 +127,42 @@ impl Batch {
     /// way here: one that nobody has a reference to stays in registers.
     #[inline(always)]
     pub fn put(&mut self, shard: usize, segment: Segment, content: Option<Kept>) {
-        let base = *self.base.get_or_insert(segment.place);
-        let mut packed = Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment));
+        let packed = self.packed(segment);
         match content {
-            Some(Kept::Left(spot)) => match packed.packet() {
+            Some(content) => self.put_with(shard, packed, content),
+            None => self.push(shard, packed),
+        }
+    }
+
+    /// Returns a segment in few octets, for [`Batch::put_with`].
+    #[inline(always)]
+    pub fn packed(&mut self, segment: Segment) -> Packed {
+        let base = *self.base.get_or_insert(segment.place);
+        Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment))
+    }
+
+    /// Takes in a packed segment with what is to be read of it.
+    #[inline(always)]
+    pub fn put_with(&mut self, shard: usize, mut packed: Packed, content: Kept) {
+        match content {
+            Kept::Left(spot) => match packed.packet() {
                 Some(packet) => {
                     packed.marks |= LEFT;
                     self.note(packet, spot);
                 }
                 None => packed.marks |= mark(Withheld::Untold),
             },
-            Some(Kept::Here(Content { withheld: Some(why), .. }, _)) => packed.marks |= mark(why),
-            Some(Kept::Here(content, spot)) => {
+            Kept::Here(Content { withheld: Some(why), .. }, _) => packed.marks |= mark(why),
+            Kept::Here(content, spot) => {
                 packed.marks |= CARRIES;
-                self.carry(shard, segment.hash, content, packed.packet(), spot);
+                self.carry(shard, packed.hash, content, packed.packet(), spot);
             }
-            None => {}
         }
+        self.push(shard, packed);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, shard: usize, packed: Packed) {
         if self.shards[shard].is_full() {
             self.add_block(shard);
         }
@@ -299,8 +318,9 @@ impl Batch {
 
 /// A segment between IPv4 addresses.
 #[derive(Clone, Copy)]
-struct Packed {
-    hash: u64,
+pub struct Packed {
+    /// The hash of its 4-tuple.
+    pub hash: u64,
     time: Time,
     /// The addresses of the lower and the upper end.
     addresses: [u32; 2],

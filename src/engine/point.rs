@@ -1,7 +1,7 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
 use super::again::Files;
-use super::batch::Kept;
+use super::batch::{Kept, Packed};
 use super::crew::Crew;
 use super::orders::Orders;
 use super::senders::Senders;
@@ -228,7 +228,10 @@ impl CapturePoint {
                 Some((segment, payload)) => {
                     seen.note(&segment);
                     let is_full = match self.content(segment, payload) {
-                        Some(content) => self.put_content(segment, content, frame.record),
+                        Some(content) => {
+                            let packed = self.shards.packed(segment);
+                            self.put_content(packed, content, frame.record)
+                        }
                         None => {
                             self.shards.put(segment, None);
                             false
@@ -338,12 +341,12 @@ impl CapturePoint {
     /// Puts a segment with what is to be read of it where its flow is, but for octets of which nothing can be learnt, or
     /// which can be read again. Returns whether no more may wait. No part of the loop, whose registers others need.
     #[inline(never)]
-    fn put_content(&mut self, segment: Segment, content: Content, record: u64) -> bool {
-        let kept = match self.spared.left(segment.hash, record) {
+    fn put_content(&mut self, packed: Packed, content: Content, record: u64) -> bool {
+        let kept = match self.spared.left(packed.hash, record) {
             Some(spot) if !content.payload.is_empty() => Kept::Left(spot),
-            _ => self.here(segment.hash, content, record),
+            _ => self.here(packed.hash, content, record),
         };
-        self.shards.put(segment, Some(kept));
+        self.shards.put_with(packed, kept);
         self.shards.is_full()
     }
 

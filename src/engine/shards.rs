@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::{Batch, Kept, Lent};
+use super::batch::{Batch, Kept, Lent, Packed};
 use super::crew::Crew;
 use super::orders::Orders;
 use super::shard::{Part, Shard, Task, Work};
@@ -148,6 +148,18 @@ impl Shards {
     #[inline(always)]
     pub fn put(&mut self, segment: Segment, content: Option<Kept>) {
         self.waiting.put(shard_of(segment.hash), segment, content);
+    }
+
+    /// Returns a segment in few octets, for [`Shards::put_with`].
+    #[inline(always)]
+    pub fn packed(&mut self, segment: Segment) -> Packed {
+        self.waiting.packed(segment)
+    }
+
+    /// Takes in a packed segment for the next round, with what is to be read of it.
+    #[inline(always)]
+    pub fn put_with(&mut self, packed: Packed, content: Kept) {
+        self.waiting.put_with(shard_of(packed.hash), packed, content);
     }
 
     /// Ends the round under way and begins the next. Returns the flows that left, in the order of
