@@ -18,6 +18,7 @@ const PLACES: usize = 1 << 16;
 /// whether only its port told, and the protocol. The other bits are its hash's.
 const AWAITED: u64 = 1;
 const SURE: u64 = 2;
+const HANDED_ON: u64 = 3;
 const STATES: u64 = 3;
 const UPPER: u64 = 4;
 const ASSUMED: u64 = 8;
@@ -86,12 +87,12 @@ impl Spot {
     }
 }
 
-/// Segments that were left in files, and those of them that somebody asked for before the end.
+/// Segments that were left in files some rounds ago, and those that were asked for before the end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shares {
-    /// Segments that were left.
+    /// Segments that were left, and have become old.
     pub left: u64,
-    /// Segments that were asked for, since their connections went on for long.
+    /// Segments, old or not, that were asked for, since their connections went on when they were old.
     pub asked: u64,
 }
 
@@ -142,18 +143,16 @@ impl Spared {
 
     /// A connection of the 4-tuple with this hash begins.
     pub fn begin(&mut self, hash: u64) {
-        if !self.shares.are_worth_it() {
-            return self.hand_on(hash);
-        }
+        let state = if self.shares.are_worth_it() { AWAITED } else { HANDED_ON };
         if let Some(mark) = self.mark(hash) {
-            *mark = hash & !KNOWN | AWAITED;
+            *mark = hash & !KNOWN | state;
         }
     }
 
     /// Octets of the connection with this hash are needed.
     pub fn hand_on(&mut self, hash: u64) {
         if let Some(mark) = self.mark(hash).filter(|mark| (**mark ^ hash) & !KNOWN == 0) {
-            *mark = 0;
+            *mark = *mark & !KNOWN | HANDED_ON;
         }
     }
 
@@ -173,10 +172,12 @@ impl Spared {
     pub fn heard(&mut self, hash: u64, record: u64, content: &Content) -> Option<Spot> {
         let file = self.file?;
         let mut known = known(content.guess);
-        if !content.payload.is_empty()
-            && let Some(mark) = self.mark(hash).filter(|mark| **mark == hash & !KNOWN | AWAITED)
-        {
-            known |= hear(mark, known, content.payload);
+        let mark = self.mark(hash)?;
+        match (*mark ^ hash & !KNOWN) & (!KNOWN | STATES) {
+            // Its octets are needed, and come: where they lie is of no use.
+            HANDED_ON => return None,
+            AWAITED if !content.payload.is_empty() => known |= hear(mark, known, content.payload),
+            _ => {}
         }
         Spot::new(file, known, record)
     }
@@ -196,7 +197,7 @@ fn hear(mark: &mut u64, known: u64, payload: &[u8]) -> u64 {
         return 0;
     }
     let is_sure = registry::recognise_surely(words).is_some();
-    *mark = if is_sure { *mark & !KNOWN | known | SURE } else { 0 };
+    *mark = *mark & !KNOWN | if is_sure { known | SURE } else { HANDED_ON };
     if is_sure { SURE } else { 0 }
 }
 
@@ -220,8 +221,13 @@ mod tests {
         spared.begin(HASH);
         let guess = Guess { protocol: Known::Mysql, server: End::Upper, assumed: true };
         let words = b"\x17\0\0\0\x0a8.0.36\0xxxxxxxxxxxxx\x01\0";
-        spared.heard(HASH, 24, &Content::new(guess, words));
-        spared.left(HASH, 1_024).is_some()
+        let has_place = spared.heard(HASH, 24, &Content::new(guess, words)).is_some();
+        let is_left = spared.left(HASH, 1_024).is_some();
+        assert_eq!(
+            has_place, is_left,
+            "what is handed on has no place, so that nobody reads it twice"
+        );
+        is_left
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub struct Rounds {
     /// Segments of these that wait, and that were left in their file.
     waiting: usize,
     left: usize,
+    /// Segments that were left in rounds that have become too old.
+    left_in_old: u64,
     /// The place of the next segment.
     next: u32,
 }
@@ -105,6 +107,8 @@ struct Round {
     left: Leavings,
     /// The slots of connections whose first segment came in it.
     began: Vec<u32>,
+    /// It was found to be too old.
+    is_known_old: bool,
 }
 
 impl Rounds {
@@ -156,6 +160,9 @@ impl Rounds {
         let is_old = |oldest: &Round| old > 0 && oldest.left.is_empty();
         let oldest = self.before.get_mut(ended);
         let oldest = oldest.filter(|oldest| keeps_payloads || is_much || is_old(oldest))?;
+        if !core::mem::replace(&mut oldest.is_known_old, true) {
+            self.left_in_old += oldest.left.len() as u64;
+        }
         Some((self.number.wrapping_sub(age as u8), core::mem::take(&mut oldest.began)))
     }
 
@@ -212,6 +219,11 @@ impl Rounds {
     pub fn guess(&self, packet: u32) -> Guess {
         let unknown = Guess { protocol: Known::ALL[0], server: End::Lower, assumed: true };
         place_in(&self.current, packet).map_or(unknown, Spot::guess)
+    }
+
+    /// Takes the number of segments that were left in rounds that have become too old since.
+    pub fn take_left_in_old(&mut self) -> u64 {
+        core::mem::take(&mut self.left_in_old)
     }
 
     /// The number of segments that were left in this round.

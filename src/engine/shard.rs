@@ -115,7 +115,7 @@ impl Shard {
         });
         conversations.end_round();
         found.tried += std::mem::take(&mut conversations.tried);
-        found.shares.left += conversations.left();
+        found.shares.left += conversations.take_left_in_old();
     }
 
     /// Its flows, and a judge of those that leave.

@@ -141,9 +141,9 @@ impl Conversations {
         self.left.has(slot)
     }
 
-    /// The number of segments that were left in this round.
-    pub fn left(&self) -> u64 {
-        self.rounds.left().into()
+    /// Takes the number of segments that were left in rounds that have become too old since.
+    pub fn take_left_in_old(&mut self) -> u64 {
+        self.rounds.take_left_in_old()
     }
 
     /// Tells whether that is so in any slot.
