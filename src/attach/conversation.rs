@@ -41,8 +41,9 @@ pub struct Conversation {
     pub began: u8,
     /// Segments that wait.
     pub unread: Unread,
-    /// The number of segments that had been left in their file in the round in which it began, where its own are left.
-    pub left_from: Option<u32>,
+    /// The round in which the first of its segments was left in its file, and the number of those of others that had been
+    /// left in it before.
+    pub left_from: Option<(u8, u32)>,
     /// The hash of its 4-tuple.
     pub hash: u64,
     /// Nobody will ask about its connection, unless more of it comes.
@@ -147,15 +148,15 @@ impl Conversation {
         self.is_in_no_protocol() || self.reading.as_deref().is_some_and(is_deaf)
     }
 
-    /// Has a segment of the conversation in this slot wait, all of them in the same way, if the conversation may wait.
-    /// Returns whether it does.
+    /// Has a segment of the conversation in this slot wait, if the conversation may: those that are left in their file
+    /// come after all others. Returns whether it does.
     pub fn keep(&mut self, slot: u32, header: &Header, said: &Said, rounds: &mut Rounds) -> bool {
         let may_wait = matches!(self.stage, Stage::Silent | Stage::Waits);
-        let packet = said.packet.filter(|it| self.unread.count == 0 && rounds.has_place(*it));
+        let packet = said.packet.filter(|it| rounds.has_place(*it));
         match (packet, said.payload) {
             _ if !may_wait => false,
             (Some(packet), _) => {
-                self.left_from.get_or_insert(rounds.left());
+                self.left_from.get_or_insert((rounds.number(), rounds.left()));
                 rounds.leave(slot, packet);
                 true
             }
@@ -172,29 +173,32 @@ impl Conversation {
         if matches!(self.stage, Stage::Silent | Stage::Waits) {
             self.stage = Stage::Read;
         }
-        let began = self.began;
-        match self.left_from.take() {
-            Some(from) => {
-                let its = (slot, self.hash);
-                let read = |header: &Header, payload: &[u8]| self.read(header, payload);
-                rounds.each_left(its, (began, from), read);
-            }
-            None => rounds.each(core::mem::take(&mut self.unread), |header, payload| {
-                self.read(header, payload);
-            }),
+        self.read_unread(rounds);
+        if let Some(from) = self.left_from.take() {
+            let its = (slot, self.hash);
+            rounds.each_left(its, from, |header, payload| self.read(header, payload));
         }
     }
 
-    /// Begins to read again what was left in its file, in the order in which that lies there.
-    pub fn begin_again(&mut self) {
+    /// Reads what waits where it came.
+    fn read_unread(&mut self, rounds: &Rounds) {
+        let unread = core::mem::take(&mut self.unread);
+        rounds.each(unread, |header, payload| self.read(header, payload));
+    }
+
+    /// Begins to read again what was left in its file, in the order in which that lies there; first, what waits elsewhere.
+    pub fn begin_again(&mut self, rounds: &Rounds) {
         self.stage = Stage::Read;
+        self.read_unread(rounds);
     }
 
     /// Tells whether a segment is one of its own that was left in its slot so many rounds ago, as the one of this index.
     #[inline]
     pub fn has_left(&self, rounds: &Rounds, age: u8, index: u32) -> bool {
-        let began = rounds.age(self.began);
-        self.left_from.is_some_and(|from| age < began || age == began && index >= from)
+        self.left_from.is_some_and(|(round, from)| {
+            let first = rounds.age(round);
+            age < first || age == first && index >= from
+        })
     }
 
     /// Reads a segment of its own that was left in its file, if it is that.

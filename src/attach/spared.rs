@@ -176,7 +176,9 @@ impl Spared {
         match (*mark ^ hash & !KNOWN) & (!KNOWN | STATES) {
             // Its octets are needed, and come: where they lie is of no use.
             HANDED_ON => return None,
-            AWAITED if !content.payload.is_empty() => known |= hear(mark, known, content.payload),
+            // Nothing of it has to be read again before its first words.
+            AWAITED if content.payload.is_empty() => return None,
+            AWAITED => known |= hear(mark, known, content.payload),
             _ => {}
         }
         Spot::new(file, known, record)

@@ -241,9 +241,9 @@ impl Rounds {
         found.filter(|it| it.hash == hash).map(|it| it.payload.to_vec()).unwrap_or_default()
     }
 
-    /// Reads the segments again that were left of the connection in a slot, whose 4-tuple has this hash, and which began
-    /// in the round of this number, when so many had been left in it. A segment that is not there any more is as lost as
-    /// one that was never captured.
+    /// Reads the segments again that were left of the connection in a slot, whose 4-tuple has this hash: the first of them in
+    /// the round of this number, when so many had been left in it. A segment that is not there any more is as lost as one
+    /// that was never captured.
     pub fn each_left(
         &self,
         (slot, hash): (u32, u64),

@@ -125,7 +125,7 @@ impl Conversations {
         slots.retain(|slot| {
             let conversation = at(&mut self.slots, Slot(*slot));
             let is_left = conversation.filter(|it| it.left_from.is_some());
-            is_left.map(|it| it.begin_again()).is_some()
+            is_left.map(|it| it.begin_again(&self.rounds)).is_some()
         });
         let mut bits = Bits::default();
         slots.iter().for_each(|slot| bits.set(*slot, true));
