@@ -156,7 +156,7 @@ impl Conversation {
         match (packet, said.payload) {
             _ if !may_wait => false,
             (Some(packet), _) => {
-                self.left_from.get_or_insert((rounds.number(), rounds.left()));
+                self.left_from.get_or_insert_with(|| rounds.begin_left(slot));
                 rounds.leave(slot, packet);
                 true
             }

@@ -17,9 +17,9 @@ use crate::tcp::segment::End;
 /// still holds when they are read after all.
 const MOST_ROUNDS: usize = 8;
 
-/// Rounds that are kept at all: the places of their packets take 4 MiB. What is older is read by whole pieces of its file,
-/// once for each connection.
-const MOST_KEPT: usize = 2;
+/// Rounds in which segments stay left in their file, at most: the places of their packets take 4 MiB. What is older is
+/// read by whole pieces of its file, once for each connection.
+const MOST_ROUNDS_LEFT: usize = 2;
 
 /// Segments of all connections of a shard that are kept for these, at most, but for those of the last round.
 const MOST_WAITING: usize = 8 * 1_024;
@@ -91,7 +91,7 @@ pub struct Rounds {
     /// Segments of these that wait, and that were left in their file.
     waiting: usize,
     left: usize,
-    /// Segments that were left in rounds that have become too old.
+    /// Segments that were left in rounds that have become too old for that.
     left_in_old: u64,
     /// The place of the next segment.
     next: u32,
@@ -105,10 +105,11 @@ struct Round {
     is_used: bool,
     waiting: Vec<Waiting>,
     left: Leavings,
-    /// The slots of connections whose first segment came in it.
+    /// The slots of connections whose first segment came in it, and of those whose first was left in it.
     began: Vec<u32>,
-    /// It was found to be too old.
-    is_known_old: bool,
+    began_left: Vec<u32>,
+    /// Somebody was told that nothing may stay left in it.
+    is_told: bool,
 }
 
 impl Rounds {
@@ -150,20 +151,30 @@ impl Rounds {
     /// that began in it: what waits there has to be read before it ends, too.
     pub fn too_old(&mut self, ended: usize) -> Option<(u8, Vec<u32>)> {
         let age = self.before.len().checked_sub(ended)?;
-        let ending = self.before.iter().take(ended);
-        let (waiting, left) = ending.fold((self.waiting, self.left), |(waiting, left), round| {
-            (waiting - round.waiting.len(), left - round.left.len())
-        });
-        let old = age.saturating_sub(MOST_ROUNDS);
-        let keeps_payloads = self.before.iter().skip(ended).take(old).any(|round| round.is_used);
-        let is_much = waiting > MOST_WAITING || left > MOST_LEFT || age > MOST_KEPT;
-        let is_old = |oldest: &Round| old > 0 && oldest.left.is_empty();
-        let oldest = self.before.get_mut(ended);
-        let oldest = oldest.filter(|oldest| keeps_payloads || is_much || is_old(oldest))?;
-        if !core::mem::replace(&mut oldest.is_known_old, true) {
-            self.left_in_old += oldest.left.len() as u64;
-        }
+        let ending = self.before.iter().take(ended).map(|round| round.waiting.len());
+        let is_over = age > MOST_ROUNDS || self.waiting > MOST_WAITING + ending.sum::<usize>();
+        let oldest = self.before.get_mut(ended).filter(|_| is_over)?;
         Some((self.number.wrapping_sub(age as u8), core::mem::take(&mut oldest.began)))
+    }
+
+    /// Returns the number of a round that has become too old for segments to stay left, and the slots of connections of
+    /// which the first was left in it: that has to be read before [`Rounds::forget_left`].
+    pub fn too_old_to_be_left(&mut self) -> Option<(u8, &[u32])> {
+        let len = self.before.len();
+        let most = if self.left > MOST_LEFT { 0 } else { MOST_ROUNDS_LEFT };
+        let mut old = self.before.iter_mut().take(len.saturating_sub(most)).enumerate();
+        let (at, round) = old.find(|(_, round)| !round.is_told && !round.left.is_empty())?;
+        round.is_told = true;
+        self.left_in_old += round.left.len() as u64;
+        Some((self.number.wrapping_sub((len - at) as u8), &round.began_left))
+    }
+
+    /// Lets go of what was left in rounds that are too old for that: it has been read, or nobody will ask.
+    pub fn forget_left(&mut self) {
+        for round in self.before.iter_mut().filter(|round| round.is_told) {
+            self.left -= round.left.len();
+            (round.left, round.places) = Default::default();
+        }
     }
 
     /// Lets go of the oldest round.
@@ -199,6 +210,13 @@ impl Rounds {
         self.next = self.next.wrapping_add(1);
     }
 
+    /// Notes a connection of which the next segment will be the first that is left. Returns the number of this round, and
+    /// that of segments of others that were left in it before.
+    pub fn begin_left(&mut self, slot: u32) -> (u8, u32) {
+        self.current.began_left.push(slot);
+        (self.number, self.current.left.len() as u32)
+    }
+
     /// Leaves a segment of the connection in a slot where it lies: a packet of this round.
     #[inline]
     pub fn leave(&mut self, slot: u32, packet: u32) {
@@ -221,14 +239,9 @@ impl Rounds {
         place_in(&self.current, packet).map_or(unknown, Spot::guess)
     }
 
-    /// Takes the number of segments that were left in rounds that have become too old since.
+    /// Takes the number of segments that were left in rounds that have become too old for that since.
     pub fn take_left_in_old(&mut self) -> u64 {
         core::mem::take(&mut self.left_in_old)
-    }
-
-    /// The number of segments that were left in this round.
-    pub fn left(&self) -> u32 {
-        self.current.left.len() as u32
     }
 
     /// Returns the payload of a packet of this round, whose 4-tuple has this hash, by reading it again; nothing where it is

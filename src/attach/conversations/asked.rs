@@ -55,11 +55,6 @@ impl Asked {
         self.noted.push((slot, began));
     }
 
-    /// Tells whether there are some that have waited for too long.
-    pub fn are_noted(&self) -> bool {
-        !self.noted.is_empty()
-    }
-
     /// Begins with a round, after which those are due that were noted in the one before: whoever reads files hands on
     /// what comes then. Returns whether there are any.
     pub fn begin_round(&mut self) -> bool {

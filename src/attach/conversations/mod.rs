@@ -72,22 +72,37 @@ impl Conversations {
         if self.asked.begin_round() {
             return;
         }
+        self.rounds.forget_left();
+        while let Some((round, began)) = self.rounds.too_old_to_be_left() {
+            for &slot in began {
+                let conversation = at(&mut self.slots, Slot(slot));
+                let is_left =
+                    |it: &&mut Conversation| it.left_from.is_some_and(|(in_it, _)| in_it == round);
+                if let Some(conversation) = conversation.filter(is_left) {
+                    self.asked.note(slot, conversation.began);
+                }
+            }
+        }
         let mut ended = 0;
         while let Some((round, began)) = self.rounds.too_old(ended) {
+            let mut is_waited_for = ended > 0;
             for slot in began {
                 let conversation = at(&mut self.slots, Slot(slot));
                 let Some(conversation) = conversation.filter(|it| it.began == round) else {
                     continue;
                 };
                 match conversation.left_from.is_some() && !conversation.is_over {
-                    true => self.asked.note(slot, round),
+                    true => {
+                        self.asked.note(slot, round);
+                        is_waited_for = true;
+                    }
                     false => {
                         conversation.read_late(slot, &self.rounds);
                         self.left.set(slot, false);
                     }
                 }
             }
-            match self.asked.are_noted() {
+            match is_waited_for {
                 true => ended += 1,
                 false => self.rounds.end_oldest(),
             }
@@ -141,7 +156,7 @@ impl Conversations {
         self.left.has(slot)
     }
 
-    /// Takes the number of segments that were left in rounds that have become too old since.
+    /// Takes the number of segments that were left in rounds that have become too old for that since.
     pub fn take_left_in_old(&mut self) -> u64 {
         self.rounds.take_left_in_old()
     }

@@ -309,7 +309,11 @@ const LOGIN: Said = Said { connection: 1, word: 4, lost: 0, captured: usize::MAX
 fn nothing_waits_for_long() {
     let mut read = Read::new(Way::Waiting);
     read.round(&[LOGIN]);
-    assert!(read.waits(1));
+    (0..7).for_each(|_| read.round(&[]));
+    assert!(
+        read.waits(1),
+        "what costs no second reading waits for longer than what was left in a file"
+    );
     let payloads = Payloads::from(vec![0; 8]);
     read.all.begin_round((&payloads, &Arc::default()), None);
     assert_eq!(Payloads::strong_count(&payloads), 2);
