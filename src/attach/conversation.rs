@@ -152,8 +152,7 @@ impl Conversation {
     /// come after all others. Returns whether it does.
     pub fn keep(&mut self, slot: u32, header: &Header, said: &Said, rounds: &mut Rounds) -> bool {
         let may_wait = matches!(self.stage, Stage::Silent | Stage::Waits);
-        let packet = said.packet.filter(|it| rounds.has_place(*it));
-        match (packet, said.payload) {
+        match (said.packet, said.payload) {
             _ if !may_wait => false,
             (Some(packet), _) => {
                 self.left_from.get_or_insert_with(|| rounds.begin_left(slot));

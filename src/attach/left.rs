@@ -83,9 +83,11 @@ pub struct Leavings {
 }
 
 impl Leavings {
-    /// Begins with room for so many.
-    pub fn with_capacity(segments: usize) -> Leavings {
-        Leavings { left: Vec::with_capacity(segments), ..Leavings::default() }
+    /// Begins with room for so many: that of others, which nobody will ask for, as far as it reaches.
+    pub fn in_room_of(Leavings { mut left, .. }: Leavings, segments: usize) -> Leavings {
+        left.clear();
+        left.reserve(segments);
+        Leavings { left, ..Leavings::default() }
     }
 
     /// Tells whether nothing was left.

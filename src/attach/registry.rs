@@ -44,6 +44,13 @@ macro_rules! protocols {
                 }
             }
 
+            /// Says at a glance whether octets are worth a [`Known::probe`].
+            fn may_begin(self, first: [u8; GLANCE]) -> bool {
+                match self {
+                    $(Known::$protocol => $protocol::may_begin(first)),*
+                }
+            }
+
             fn probe(self, first: &[u8], from: Peer) -> Probe {
                 match self {
                     $(Known::$protocol => $protocol::probe(first, from)),*
@@ -72,11 +79,6 @@ macro_rules! protocols {
         fn may_begin(first: [u8; GLANCE]) -> bool {
             FIRST[usize::from(first[0])]
                 $(|| $protocol::FIRST.is_empty() && $protocol::may_begin(first))*
-        }
-
-        /// Looks more closely.
-        fn begins(first: [u8; GLANCE]) -> bool {
-            $($protocol::may_begin(first))||*
         }
 
         impl Talk {
@@ -385,11 +387,8 @@ fn recognise_closely(first: &[u8]) -> Option<First> {
     if is_hello(glance) {
         return Some(First::Hello);
     }
-    if !begins(glance) {
-        return None;
-    }
     let mut surest = (Probe::No, None);
-    for &known in Known::ALL {
+    for known in Known::ALL.iter().copied().filter(|known| known.may_begin(glance)) {
         for from in [Peer::Server, Peer::Client] {
             let probe = known.probe(first, from);
             if probe > surest.0 {
@@ -535,7 +534,7 @@ mod tests {
             assert_eq!(Known::Hi.probe(b"HI", Peer::Client), Probe::Sure);
             assert_eq!(Known::Mysql.probe(b"HI", Peer::Client), Probe::No);
             assert!(may_begin(*b"HI, all!") && !may_begin(*b"hi, all!"));
-            assert!(begins(*b"HI, all!") && !begins(*b"Ho, all!"));
+            assert!(Known::Hi.may_begin(*b"HI, all!") && !Known::Hi.may_begin(*b"Ho, all!"));
             let mut talks = Known::ALL.iter().map(|known| known.begin(Opening::default()));
             let (mut mysql, mut hi) = (talks.next().unwrap(), talks.next().unwrap());
             assert!(matches!((&mysql, &hi), (Talk::Mysql(_), Talk::Hi(_))));

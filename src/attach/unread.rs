@@ -58,8 +58,10 @@ pub struct Said {
     pub guess: Guess,
     /// The place of its octets among those of its round, unless they were left in their file.
     pub payload: Option<Span>,
-    /// The number of its packet in the round, by which it may be read again.
+    /// The number of its packet in the round, by which it can be read again, if it can.
     pub packet: Option<u32>,
+    /// It is sure by these octets, the first of its connection, what that is in.
+    pub is_sure: bool,
 }
 
 /// A segment that waits.
@@ -91,6 +93,8 @@ pub struct Rounds {
     /// Segments of these that wait, and that were left in their file.
     waiting: usize,
     left: usize,
+    /// Room for what is left in the next round.
+    spare: Leavings,
     /// Segments that were left in rounds that have become too old for that.
     left_in_old: u64,
     /// The place of the next segment.
@@ -126,7 +130,7 @@ impl Rounds {
             payloads: Arc::clone(payloads),
             places: Arc::clone(places),
             waiting: Vec::with_capacity(self.current.waiting.len()),
-            left: Leavings::with_capacity(self.current.left.len()),
+            left: Leavings::in_room_of(core::mem::take(&mut self.spare), self.current.left.len()),
             ..Round::default()
         };
         let last = core::mem::replace(&mut self.current, next);
@@ -173,7 +177,8 @@ impl Rounds {
     pub fn forget_left(&mut self) {
         for round in self.before.iter_mut().filter(|round| round.is_told) {
             self.left -= round.left.len();
-            (round.left, round.places) = Default::default();
+            round.places = Arc::default();
+            self.spare = core::mem::take(&mut round.left);
         }
     }
 
@@ -221,16 +226,6 @@ impl Rounds {
     #[inline]
     pub fn leave(&mut self, slot: u32, packet: u32) {
         self.current.left.leave(slot, packet);
-    }
-
-    /// Tells whether a packet of this round can be read again.
-    pub fn has_place(&self, packet: u32) -> bool {
-        place_in(&self.current, packet).is_some()
-    }
-
-    /// Tells whether it is sure by the octets of a packet of this round, a connection's first, what that is in.
-    pub fn is_sure(&self, packet: u32) -> bool {
-        place_in(&self.current, packet).is_some_and(Spot::is_sure)
     }
 
     /// The protocol that the connection of a packet of this round was taken for.

@@ -9,7 +9,8 @@ use etherparse::TcpOptionElement;
 use etherparse::TcpOptionsIterator;
 use etherparse::checksum::Sum16BitWords;
 
-use crate::tcp::segment::{Checksum, Extras, FlowKey, Scale, Segment};
+use super::Header;
+use crate::tcp::segment::{Checksum, Extras, FlowKey, Scale};
 
 /// The offset of the checksum in a TCP header, and the octets before its options.
 const CHECKSUM: usize = 16;
@@ -22,8 +23,6 @@ const ONE_PACKET: usize = 1_480;
 pub struct Carried<'a> {
     /// TCP's octets; padding may follow.
     pub data: &'a [u8],
-    /// Octets of its header.
-    pub header_len: usize,
     /// Its checksum is for more than there is.
     pub fragment: bool,
     /// The TTL or hop limit that was left.
@@ -31,18 +30,20 @@ pub struct Carried<'a> {
 }
 
 /// Looks closer at a segment.
-pub fn extras(segment: &Segment, carried: &Carried) -> Extras {
-    let Carried { data, header_len, fragment, hops_left } = *carried;
-    let options = data.get(FIXED..header_len).filter(|_| segment.flags.syn());
+#[inline(never)]
+pub(super) fn extras(key: &FlowKey, header: &Header, carried: &Carried) -> Extras {
+    let Carried { data, fragment, hops_left } = *carried;
+    let Header { len, payload_len, flags, .. } = *header;
+    let options = data.get(FIXED..len).filter(|_| flags.syn());
     let scale = options.map_or(Scale::UNKNOWN, scale);
-    let whole = data.get(..header_len.saturating_add(segment.len as usize));
+    let whole = data.get(..len.saturating_add(payload_len as usize));
     let checksum = match whole {
         _ if fragment => Checksum::OfMore,
-        Some(whole) => checksum(&segment.key, whole),
+        Some(whole) => checksum(key, whole),
         None => Checksum::Unknown,
     };
     // Nobody answers so who was not asked: the answer tells.
-    let multipath = segment.flags.ack() && options.is_some_and(is_multipath);
+    let multipath = flags.ack() && options.is_some_and(is_multipath);
     Extras::new(scale, checksum).routed(is_routed(hops_left)).multipath(multipath)
 }
 

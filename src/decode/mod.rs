@@ -214,15 +214,9 @@ impl Decoder {
         let source = Endpoint { ip: transport.source, port: header.source };
         let destination = Endpoint { ip: transport.destination, port: header.destination };
         let (key, from) = FlowKey::new(source, destination);
-        let header_len = header.len;
         let Transport { data, fragment, hops_left, .. } = transport;
         let packet = UsualPacket { key, from, header, data, direction, hops_left };
-        let (mut segment, payload) = self.segment(frame, packet);
-        if !segment.is_plain() {
-            let carried = Carried { data, header_len, fragment, hops_left };
-            segment.extras = marked::extras(&segment, &carried);
-        }
-        Ok((segment, payload))
+        Ok(self.segment(frame, packet, fragment))
     }
 
     /// Decodes the most frequent kind of packet: what [`Decoder::decode_short`] decodes over IPv4 without
@@ -234,7 +228,7 @@ impl Decoder {
         if !packet.header.flags.are_plain() {
             return None;
         }
-        Some(self.segment(frame, packet))
+        Some(self.segment(frame, packet, false))
     }
 
     /// Decodes in one go what most packets are: TCP over IP without tags, options or tunnels; `None` for
@@ -242,18 +236,23 @@ impl Decoder {
     #[must_use]
     pub fn decode_short<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
         let packet = usual::over_ip(frame)?;
-        let UsualPacket { data, hops_left, .. } = packet;
-        let carried = Carried { data, header_len: packet.header.len, fragment: false, hops_left };
-        let (mut segment, payload) = self.segment(frame, packet);
-        if !segment.is_plain() {
-            segment.extras = marked::extras(&segment, &carried);
-        }
-        Some((segment, payload))
+        Some(self.segment(frame, packet, false))
     }
 
+    /// Made at once, and never changed: a segment that was written in parts could not be copied as a whole before all of
+    /// them have arrived in the cache.
     #[inline(always)]
-    fn segment<'a>(&self, frame: &Frame, packet: UsualPacket<'a>) -> (Segment, &'a [u8]) {
-        let UsualPacket { key, from, header, data, direction, .. } = packet;
+    fn segment<'a>(
+        &self,
+        frame: &Frame,
+        packet: UsualPacket<'a>,
+        fragment: bool,
+    ) -> (Segment, &'a [u8]) {
+        let UsualPacket { key, from, header, data, direction, hops_left } = packet;
+        let extras = match header.flags.are_plain() {
+            true => Extras::default(),
+            false => marked::extras(&key, &header, &Carried { data, fragment, hops_left }),
+        };
         let segment = Segment {
             key,
             hash: key.hash_by(&self.hasher),
@@ -263,7 +262,7 @@ impl Decoder {
             flags: header.flags,
             len: header.payload_len,
             window: header.window,
-            extras: Extras::default(),
+            extras,
             place: frame.place,
             direction,
         };

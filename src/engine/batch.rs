@@ -21,6 +21,13 @@ use crate::tcp::seq::Seq;
 /// drive each other out of the cache.
 const BLOCK: usize = 64;
 
+/// Segments of a shard that come before the one whose room is fetched from memory: while a whole block is filled, more
+/// passes through the cache than it holds.
+const AHEAD: usize = 4;
+
+/// Octets of a line of the cache.
+const LINE: usize = 64;
+
 /// Segments on their way to the shards, each with its octets where these are read.
 pub struct Batch {
     /// As long as it ever was: only the first `used` are of this round.
@@ -80,6 +87,10 @@ pub enum Kept<'a> {
     Left(Spot),
 }
 
+/// The mark of a segment: what is to be read of it.
+#[derive(Clone, Copy, Default)]
+pub struct Mark(u8);
+
 /// Octets of a segment whose content is read, or would be.
 pub enum Octets<'a> {
     /// All that were captured.
@@ -108,6 +119,13 @@ impl Blocks {
     }
 }
 
+/// Has room for values that come soon fetched from memory, so many octets behind those that are there.
+#[inline(always)]
+fn prefetch_room<T>(values: &mut Vec<T>, octets: usize) {
+    let room = values.spare_capacity_mut();
+    room.get(octets.div_ceil(size_of::<T>())).into_iter().for_each(prefetch);
+}
+
 impl Batch {
     /// Makes room for segments of so many shards.
     pub fn new(shards: usize) -> Batch {
@@ -123,56 +141,58 @@ impl Batch {
         }
     }
 
-    /// Takes in a segment of one of the shards, with what is to be read of it. By value, here and on the
-    /// way here: one that nobody has a reference to stays in registers.
+    /// Takes in a segment of one of the shards, with the mark of what is to be read of it. By value, here and on the
+    /// way here: one that nobody has a reference to stays in registers, and is written once, to its place.
     #[inline(always)]
-    pub fn put(&mut self, shard: usize, segment: Segment, content: Option<Kept>) {
-        let packed = self.packed(segment);
-        match content {
-            Some(content) => self.put_with(shard, packed, content),
-            None => self.push(shard, packed),
-        }
-    }
-
-    /// Returns a segment in few octets, for [`Batch::put_with`].
-    #[inline(always)]
-    pub fn packed(&mut self, segment: Segment) -> Packed {
+    pub fn put(&mut self, shard: usize, segment: Segment, mark: Mark) {
         let base = *self.base.get_or_insert(segment.place);
-        Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment))
-    }
-
-    /// Takes in a packed segment with what is to be read of it.
-    #[inline(always)]
-    pub fn put_with(&mut self, shard: usize, mut packed: Packed, content: Kept) {
-        match content {
-            Kept::Left(spot) => match packed.packet() {
-                Some(packet) => {
-                    packed.marks |= LEFT;
-                    self.note(packet, spot);
-                }
-                None => packed.marks |= mark(Withheld::Untold),
-            },
-            Kept::Here(Content { withheld: Some(why), .. }, _) => packed.marks |= mark(why),
-            Kept::Here(content, spot) => {
-                packed.marks |= CARRIES;
-                self.carry(shard, packed.hash, content, packed.packet(), spot);
-            }
-        }
-        self.push(shard, packed);
-    }
-
-    #[inline(always)]
-    fn push(&mut self, shard: usize, packed: Packed) {
+        let mut packed = Packed::new(&segment, base).unwrap_or_else(|| self.put_aside(segment));
+        packed.marks |= mark.0;
         if self.shards[shard].is_full() {
             self.add_block(shard);
         }
         let blocks = &mut self.shards[shard];
+        self.packed.get(blocks.next + AHEAD).into_iter().for_each(prefetch);
         self.packed[blocks.next] = packed;
         blocks.next += 1;
     }
 
-    /// Takes a block of the stock for a shard. The one that will be taken next is fetched from memory while
-    /// this one is filled: waiting for each line as it is written would cost more than all else here.
+    /// Returns the number that a segment will have in the round, unless it has to lie aside.
+    #[inline(always)]
+    pub fn number(&mut self, segment: Segment) -> Option<u32> {
+        let base = *self.base.get_or_insert(segment.place);
+        segment.key.as_v4().and(number(&segment, base))
+    }
+
+    /// Keeps what is to be read of a segment that will be the next of its shard. Returns the mark for it.
+    #[inline(always)]
+    pub fn carry(
+        &mut self,
+        shard: usize,
+        (hash, number): (u64, Option<u32>),
+        content: Kept,
+    ) -> Mark {
+        match content {
+            Kept::Left(spot) => match number {
+                Some(number) => {
+                    self.note(number, spot);
+                    Mark(LEFT)
+                }
+                None => mark(Withheld::Untold),
+            },
+            Kept::Here(Content { withheld: Some(why), .. }, _) => mark(why),
+            Kept::Here(content, spot) => {
+                let said = self.said(hash, content, number.zip(spot));
+                let carried = &mut self.shards[shard].carried;
+                carried.push(said);
+                prefetch_room(carried, LINE);
+                Mark(CARRIES)
+            }
+        }
+    }
+
+    /// Takes a block of the stock for a shard. The beginning of the one that will be taken next is fetched from memory,
+    /// as all other lines are some segments before they are written: waiting for each would cost more than all else here.
     #[inline(never)]
     fn add_block(&mut self, shard: usize) {
         let (start, end) = (self.used, self.used + BLOCK);
@@ -183,7 +203,7 @@ impl Batch {
         if end > self.packed.len() {
             self.packed.resize(end, Packed::EMPTY);
         }
-        self.packed[end..].iter().take(BLOCK).for_each(prefetch);
+        self.packed[end..].iter().take(AHEAD).for_each(prefetch);
     }
 
     /// Tells whether it holds no segment.
@@ -197,22 +217,19 @@ impl Batch {
         self.payloads.len()
     }
 
+    /// Keeps the octets of a segment, and the place where they can be read again.
     #[inline]
-    fn carry(
-        &mut self,
-        shard: usize,
-        hash: u64,
-        Content { guess, payload, .. }: Content,
-        packet: Option<u32>,
-        spot: Option<Spot>,
-    ) {
-        if let (Some(packet), Some(spot)) = (packet, spot) {
+    fn said(&mut self, hash: u64, content: Content, again: Option<(u32, Spot)>) -> Said {
+        if let Some((packet, spot)) = again {
             self.note(packet, spot);
         }
+        let Content { guess, payload, .. } = content;
         let (start, len) = (self.payloads.len() as u32, payload.len() as u32);
         self.payloads.extend_from_slice(payload);
+        prefetch_room(&mut self.payloads, 2 * LINE);
         let payload = Some(Span { start, len });
-        self.shards[shard].carried.push(Said { hash, guess, payload, packet });
+        let is_sure = again.is_some_and(|(_, spot)| spot.is_sure());
+        Said { hash, guess, payload, packet: again.map(|(packet, _)| packet), is_sure }
     }
 
     /// Notes where a packet can be read again.
@@ -222,6 +239,7 @@ impl Batch {
             self.places.push(0);
         }
         self.places.push(spot.bits());
+        prefetch_room(&mut self.places, 2 * LINE);
     }
 
     #[cold]
@@ -355,11 +373,17 @@ const LEFT: u8 = CARRIES | WITHHELD;
 /// Rarely asked for: it costs the others nothing, where it stands apart.
 #[cold]
 #[inline(never)]
-fn mark(withheld: Withheld) -> u8 {
+fn mark(withheld: Withheld) -> Mark {
     match withheld {
-        Withheld::Untold | Withheld::Unread => WITHHELD,
-        Withheld::Encrypted => ENCRYPTED,
+        Withheld::Untold | Withheld::Unread => Mark(WITHHELD),
+        Withheld::Encrypted => Mark(ENCRYPTED),
     }
+}
+
+/// The number of a segment's packet in a round, if a packed one has room for it.
+#[inline(always)]
+fn number(segment: &Segment, base: Place) -> Option<u32> {
+    segment.place.frames_after(base).filter(|frame| frame >> FRAME_BITS == 0)
 }
 
 impl Packed {
@@ -372,7 +396,7 @@ impl Packed {
             let flags = if direction.told_by == ToldBy::PacketFlags { BY_PACKET_FLAGS } else { 0 };
             DIRECTED | out | flags
         });
-        let frame = segment.place.frames_after(base).filter(|frame| frame >> FRAME_BITS == 0)?;
+        let frame = number(segment, base)?;
         Some(Packed {
             hash: segment.hash,
             time: segment.place.time,
@@ -415,12 +439,6 @@ impl Packed {
     #[inline(always)]
     fn marked(&self, bit: u8) -> bool {
         self.marks & bit != 0
-    }
-
-    /// The number of its packet in the round, unless it lies aside.
-    #[inline(always)]
-    fn packet(&self) -> Option<u32> {
-        (self.marks & ASIDE == 0).then_some(self.frame & FRAME_MASK)
     }
 
     fn withheld(&self) -> Withheld {

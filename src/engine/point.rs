@@ -1,7 +1,7 @@
 //! One capture point: a capture, or the files of one that follow one another.
 
 use super::again::Files;
-use super::batch::{Kept, Packed};
+use super::batch::{Kept, Mark};
 use super::crew::Crew;
 use super::orders::Orders;
 use super::senders::Senders;
@@ -227,17 +227,17 @@ impl CapturePoint {
             match decoder.decode_usual(frame) {
                 Some((segment, payload)) => {
                     seen.note(&segment);
-                    let is_full = match self.content(segment, payload) {
+                    left -= 1;
+                    let mark = match self.content(segment, payload) {
                         Some(content) => {
-                            let packed = self.shards.packed(segment);
-                            self.put_content(packed, content, frame.record)
+                            let which = (segment.hash, self.shards.number(segment));
+                            let mark = self.carry(which, content, frame.record);
+                            left = if self.shards.is_full() { 0 } else { left };
+                            mark
                         }
-                        None => {
-                            self.shards.put(segment, None);
-                            false
-                        }
+                        None => Mark::default(),
                     };
-                    left = if is_full { 0 } else { left - 1 };
+                    self.shards.put(segment, mark);
                 }
                 None if self.take_short(frame, decoder) => left = self.left().min(left - 1),
                 None => return false,
@@ -258,22 +258,23 @@ impl CapturePoint {
     /// Takes in a frame that begins or ends something, or is over IPv6, if it can be decoded in one go.
     #[inline(never)]
     fn take_short(&mut self, frame: &Frame, decoder: &Decoder) -> bool {
-        let decoded = decoder.decode_short(frame);
-        if let Some((segment, payload)) = decoded {
-            self.take(segment, payload, frame.record);
-        }
-        decoded.is_some()
+        let Some((mut segment, payload)) = decoder.decode_short(frame) else { return false };
+        self.take(&mut segment, payload, frame.record);
+        true
     }
 
     /// Takes in any segment, whose record lies at this place in its file.
-    pub fn take(&mut self, segment: Segment, payload: &[u8], record: u64) {
-        let segment = self.note(segment);
-        let content = self.content(segment, payload);
-        if segment.flags.syn() && content.is_some() {
+    pub fn take(&mut self, segment: &mut Segment, payload: &[u8], record: u64) {
+        self.note(segment);
+        let content = self.content(*segment, payload);
+        let begins = segment.flags.syn() && content.is_some();
+        if begins {
             self.deaf.begin(segment.hash);
             self.spared.begin(segment.hash);
         }
         let kept = match content {
+            // Nothing is heard of it yet.
+            Some(content) if begins && payload.is_empty() => Some(Kept::Here(content, None)),
             // By its record it would be found under the addresses that it had.
             Some(content) if self.rewrites.are_any() => {
                 Some(Kept::Here(self.deaf.withhold(segment.hash, content), None))
@@ -284,31 +285,38 @@ impl CapturePoint {
             }
             None => None,
         };
-        self.shards.put(segment, kept);
+        self.put_with(*segment, kept);
     }
 
     /// Puts a segment where its flow is.
     #[inline(always)]
     pub fn put(&mut self, segment: Segment, content: Option<Content>) {
-        self.shards.put(segment, content.map(|content| Kept::Here(content, None)));
+        self.put_with(segment, content.map(|content| Kept::Here(content, None)));
     }
 
-    /// Adds a segment to the facts of the whole capture. Returns it as the capture knows it: with
-    /// addresses that were rewritten put back, and a wrong checksum only where it can be believed.
-    pub fn note(&mut self, segment: Segment) -> Segment {
-        let segment = self.known(segment);
-        self.totals.facts.note(&segment);
+    #[inline(always)]
+    fn put_with(&mut self, segment: Segment, content: Option<Kept>) {
+        let which = (segment.hash, self.shards.number(segment));
+        let mark = content.map(|content| self.shards.carry(which, content));
+        self.shards.put(segment, mark.unwrap_or_default());
+    }
+
+    /// Adds a segment to the facts of the whole capture, and makes it what the capture knows: with addresses that were
+    /// rewritten put back, and a wrong checksum only where it can be believed. Where it lies: as in all of its way to the
+    /// loop, what was written in parts is not copied as a whole.
+    pub fn note(&mut self, segment: &mut Segment) {
+        self.amend(segment);
+        self.totals.facts.note(segment);
         if segment.flags.fin()
             && let Some(fins) = &mut self.fins
         {
             fins.push((segment.hash, segment.key));
         }
-        segment
     }
 
     /// Learns from a segment of a connection that others judge.
-    pub fn learn(&mut self, segment: Segment, payload: &[u8]) {
-        let segment = self.known(segment);
+    pub fn learn(&mut self, mut segment: Segment, payload: &[u8]) {
+        self.amend(&mut segment);
         self.content(segment, payload);
     }
 
@@ -317,18 +325,17 @@ impl CapturePoint {
         self.ports.as_ref().map(Ports::refuted).unwrap_or_default()
     }
 
-    fn known(&mut self, mut segment: Segment) -> Segment {
+    fn amend(&mut self, segment: &mut Segment) {
         if segment.flags.syn() {
-            self.rewrites.learn(&segment);
+            self.rewrites.learn(segment);
             self.is_multipath |= segment.extras.is_multipath();
         }
         if !segment.is_plain() {
-            segment = self.senders.judged(segment);
+            self.senders.judge(segment);
         }
         if self.rewrites.are_any() {
-            segment = self.rewrites.applied(segment);
+            self.rewrites.apply(segment);
         }
-        segment
     }
 
     /// Returns the octets of a segment that protocols should read. Ports are learnt from every one
@@ -338,16 +345,15 @@ impl CapturePoint {
         self.ports.as_mut().and_then(|ports| ports.content(segment, payload))
     }
 
-    /// Puts a segment with what is to be read of it where its flow is, but for octets of which nothing can be learnt, or
-    /// which can be read again. Returns whether no more may wait. No part of the loop, whose registers others need.
+    /// Keeps what is to be read of the segment that is put next, but for octets of which nothing can be learnt, or which
+    /// can be read again. Returns the mark for it. No part of the loop, whose registers others need.
     #[inline(never)]
-    fn put_content(&mut self, packed: Packed, content: Content, record: u64) -> bool {
-        let kept = match self.spared.left(packed.hash, record) {
+    fn carry(&mut self, which: (u64, Option<u32>), content: Content, record: u64) -> Mark {
+        let kept = match self.spared.left(which.0, record) {
             Some(spot) if !content.payload.is_empty() => Kept::Left(spot),
-            _ => self.here(packed.hash, content, record),
+            _ => self.here(which.0, content, record),
         };
-        self.shards.put_with(packed, kept);
-        self.shards.is_full()
+        self.shards.carry(which, kept)
     }
 
     #[inline(always)]

@@ -32,7 +32,7 @@ struct Sums {
 impl Senders {
     /// Looks at a segment with SYN, FIN or RST. A wrong checksum stays wrong only where it can be
     /// believed.
-    pub fn judged(&mut self, mut segment: Segment) -> Segment {
+    pub fn judge(&mut self, segment: &mut Segment) {
         let sender = segment.key.endpoint(segment.from).ip;
         let checksum = segment.extras.checksum();
         let damaged = checksum == Checksum::Wrong && self.believes(sender);
@@ -42,7 +42,6 @@ impl Senders {
         if !damaged && checksum != Checksum::OfMore {
             segment.extras = segment.extras.with_checksum(Checksum::Unknown);
         }
-        segment
     }
 
     fn believes(&self, sender: IpAddr) -> bool {

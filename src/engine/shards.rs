@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::{Batch, Kept, Lent, Packed};
+use super::batch::{Batch, Kept, Lent, Mark};
 use super::crew::Crew;
 use super::orders::Orders;
 use super::shard::{Part, Shard, Task, Work};
@@ -144,22 +144,23 @@ impl Shards {
         self.waiting.carried() >= ROUND_CONTENT
     }
 
-    /// A segment for the next round, with what is to be read of it.
+    /// Takes in a segment for the next round, with the mark of what is to be read of it.
     #[inline(always)]
-    pub fn put(&mut self, segment: Segment, content: Option<Kept>) {
-        self.waiting.put(shard_of(segment.hash), segment, content);
+    pub fn put(&mut self, segment: Segment, mark: Mark) {
+        self.waiting.put(shard_of(segment.hash), segment, mark);
     }
 
-    /// Returns a segment in few octets, for [`Shards::put_with`].
+    /// Returns the number that a segment will have in the next round, unless it has to lie aside.
     #[inline(always)]
-    pub fn packed(&mut self, segment: Segment) -> Packed {
-        self.waiting.packed(segment)
+    pub fn number(&mut self, segment: Segment) -> Option<u32> {
+        self.waiting.number(segment)
     }
 
-    /// Takes in a packed segment for the next round, with what is to be read of it.
+    /// Keeps what is to be read of the segment that is put next, by its 4-tuple's hash and its number. Returns the mark for
+    /// it.
     #[inline(always)]
-    pub fn put_with(&mut self, packed: Packed, content: Kept) {
-        self.waiting.put_with(shard_of(packed.hash), packed, content);
+    pub fn carry(&mut self, which: (u64, Option<u32>), content: Kept) -> Mark {
+        self.waiting.carry(shard_of(which.0), which, content)
     }
 
     /// Ends the round under way and begins the next. Returns the flows that left, in the order of

@@ -91,15 +91,14 @@ impl Rewrites {
         !self.aliases.is_empty()
     }
 
-    /// A segment with the addresses of its connection's SYN.
+    /// Gives a segment the addresses of its connection's SYN.
     #[inline(never)]
-    pub fn applied(&self, mut segment: Segment) -> Segment {
+    pub fn apply(&self, segment: &mut Segment) {
         if let Some(alias) = self.aliases.get(&segment.key) {
             let by_client = segment.from == alias.client_here;
             segment.from = if by_client { alias.client } else { alias.client.other() };
             (segment.key, segment.hash) = (alias.to, alias.hash);
         }
-        segment
     }
 
     /// Tells whether any two 4-tuples have ever been one connection's.

@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
     /// Takes in a segment of a part of a capture, with what was captured of its payload.
     pub fn take_row(
         &mut self,
-        segment: Segment,
+        mut segment: Segment,
         payload: &[u8],
         process: Option<Process>,
     ) -> io::Result<()> {
@@ -183,7 +183,7 @@ impl<'a> Session<'a> {
         }
         let point = &mut self.points[self.current];
         point.facts_mut().see(segment.place);
-        point.take(segment, payload, 0);
+        point.take(&mut segment, payload, 0);
         self.count()
     }
 
@@ -220,9 +220,9 @@ impl<'a> Session<'a> {
     /// Takes a frame in, for the flow that its segment belongs to.
     pub fn take(&mut self, frame: &Frame) -> io::Result<()> {
         if self.sees(frame)
-            && let Some((segment, payload)) = self.decode(frame)
+            && let Some((mut segment, payload)) = self.decode(frame)
         {
-            self.points[self.current].take(segment, payload, frame.record);
+            self.points[self.current].take(&mut segment, payload, frame.record);
         }
         self.count()
     }
@@ -242,9 +242,9 @@ impl<'a> Session<'a> {
     /// Sees a frame. Returns its segment as its capture point knows it, and what is to be read of it, if
     /// it holds one that is asked for.
     pub fn read<'f>(&mut self, frame: &Frame<'f>) -> Option<(Segment, Option<Content<'f>>)> {
-        let (segment, payload) = self.sees(frame).then(|| self.decode(frame))??;
+        let (mut segment, payload) = self.sees(frame).then(|| self.decode(frame))??;
         let point = self.point_mut();
-        let segment = point.note(segment);
+        point.note(&mut segment);
         let content = point.content(segment, payload);
         Some((segment, content))
     }

@@ -120,9 +120,7 @@ impl Conversations {
         if matches!(flow.slot, Slot::NOTHING | Slot::ENCRYPTED) {
             return Heard::All;
         }
-        if let Some(packet) = said.packet.filter(|packet| self.rounds.has_place(*packet))
-            && self.leave(flow.slot, packet)
-        {
+        if said.packet.is_some_and(|packet| self.leave(flow.slot, packet)) {
             return Heard::Usual;
         }
         let conversation = at(&mut self.slots, flow.slot);
@@ -177,7 +175,7 @@ impl Conversations {
         wanted: Wanted,
     ) -> Heard {
         let guess = self.rounds.guess(packet);
-        let said = Said { hash, guess, payload: None, packet: Some(packet) };
+        let said = Said { hash, guess, payload: None, packet: Some(packet), is_sure: false };
         self.keep(flow, header, &said, wanted)
     }
 
@@ -199,7 +197,7 @@ impl Conversations {
         let Slot(slot) = flow.slot;
         let left = said.packet.filter(|_| said.payload.is_none());
         let again = left.map(|packet| self.rounds.again(packet, said.hash)).unwrap_or_default();
-        match said.packet.is_some_and(|packet| self.rounds.is_sure(packet)) {
+        match said.is_sure {
             true => conversation.is_heard(),
             false => conversation.hear(said.payload.map_or(&again, |it| self.rounds.payload(it))),
         }

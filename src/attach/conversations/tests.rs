@@ -174,14 +174,14 @@ impl Read {
             let (left, spot) = self.place(*at, segment, payload);
             places.push(spot.map_or(0, Spot::bits));
             let span = Span { start: payloads.len() as u32, len: payload.len() as u32 };
-            spans.push((!left).then_some(span));
+            spans.push(((!left).then_some(span), spot));
             payloads.extend(if left { &[] } else { &payload[..] });
         }
         let recording = Arc::clone(&self.recording);
         let again: Arc<dyn Again> = recording;
         self.all.begin_round((&payloads.into(), &Arc::new(places)), Some(&again));
         for (packet, ((at, segment, payload), span)) in (0..).zip(round.iter().zip(spans)) {
-            self.keep(*at, segment, payload, (packet, span));
+            self.keep(*at, segment, payload, packet, span);
         }
         self.all.end_round();
         self.all.ask_for_due();
@@ -225,14 +225,17 @@ impl Read {
         at: usize,
         segment: &Segment,
         payload: &[u8],
-        (packet, span): (u32, Option<Span>),
+        packet: u32,
+        (span, spot): (Option<Span>, Option<Spot>),
     ) {
         let (flow, header, guess) = (&mut self.flows[at], Header::of(segment), Read::guess(at));
         if self.way == Way::AtOnce {
             return self.all.take(flow, &header, Content::new(guess, payload), self.wanted);
         }
         if span.is_some() {
-            let said = super::Said { hash: hash(at), guess, payload: span, packet: Some(packet) };
+            let is_sure = spot.is_some_and(Spot::is_sure);
+            let packet = spot.map(|_| packet);
+            let said = super::Said { hash: hash(at), guess, payload: span, packet, is_sure };
             self.all.keep(flow, &header, &said, self.wanted);
         } else if !self.all.leave(flow.slot, packet) {
             self.all.keep_again(flow, &header, (hash(at), packet), self.wanted);

@@ -1,7 +1,7 @@
 //! Commands of the client.
 
-use super::command::{Command, Effect, known};
-use super::names::LONGEST;
+use super::command::{Command, Effect};
+use super::names::{self, LONGEST};
 use super::reader::Element;
 use super::silence::Replies;
 use super::{MAX_WAITING, Redis};
@@ -129,7 +129,7 @@ pub fn probe(first: &[u8]) -> Probe {
             None if name.iter().all(u8::is_ascii_alphabetic) => Probe::Likely,
             // A server says so as well.
             Some(name) if name.ends_with(b"subscribe") => Probe::No,
-            Some(name) if known(name).is_some() => Probe::Sure,
+            Some(name) if names::is_known(name) => Probe::Sure,
             _ => Probe::No,
         },
         rest if b"\r\n".starts_with(rest) => Probe::Likely,

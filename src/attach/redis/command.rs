@@ -214,7 +214,7 @@ impl Command {
 
     /// Returns whether its first word can be a name, or there is none.
     pub fn has_name(&self) -> bool {
-        self.argument(0).is_none_or(|first| known(first).is_some())
+        self.argument(0).is_none_or(names::is_known)
     }
 
     /// Returns its name, and nothing that could be a value.
@@ -251,12 +251,10 @@ impl Command {
 
     pub fn effect(&self) -> Effect {
         let Some(first) = self.argument(0) else { return Effect::None };
-        let mut upper = [0; names::LONGEST];
-        let Some(upper) = upper.get_mut(..first.len()) else { return Effect::None };
-        upper.copy_from_slice(first);
-        upper.make_ascii_uppercase();
+        let mut room = [0; names::LONGEST];
+        let Some(upper) = names::in_capitals(first, &mut room) else { return Effect::None };
         let is_cut = |at: u32| self.first_cut.is_some_and(|cut| cut <= at);
-        match &*upper {
+        match upper {
             _ if is_cut(0) => Effect::Unknown,
             b"CLIENT" if is_cut(1) => Effect::Unknown,
             b"XREAD" | b"XREADGROUP" if self.blocks() => Effect::Blocks,
@@ -306,9 +304,8 @@ impl Command {
 }
 
 /// Returns a name in capitals.
-pub fn known(word: &[u8]) -> Option<String> {
-    let upper = word.get(..word.len().min(names::LONGEST + 1))?.to_ascii_uppercase();
-    names::is_known(&upper).then(|| String::from_utf8_lossy(&upper).into_owned())
+fn known(word: &[u8]) -> Option<String> {
+    names::is_known(word).then(|| String::from_utf8_lossy(word).to_ascii_uppercase())
 }
 
 #[cfg(test)]
