@@ -16,6 +16,9 @@ use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Direction, End, Extras, Flags, FlowKey, Segment, ToldBy, Way};
 use crate::tcp::seq::Seq;
 
+/// Shards: enough for many threads to share evenly, and few enough to be filled side by side.
+pub const SHARDS: usize = 64;
+
 /// Segments of a block. A shard's segments lie in blocks, taken from a common stock: in a vector for
 /// each shard, all shards would be written at the same offset of some page at the same time, and
 /// drive each other out of the cache.
@@ -33,7 +36,7 @@ pub struct Batch {
     /// As long as it ever was: only the first `used` are of this round.
     packed: Vec<Packed>,
     used: usize,
-    shards: Vec<Blocks>,
+    shards: Box<[Blocks; SHARDS]>,
     /// Segments that cannot be packed.
     aside: Vec<Segment>,
     /// The place of the first segment, from which the others' are counted.
@@ -126,13 +129,13 @@ fn prefetch_room<T>(values: &mut Vec<T>, octets: usize) {
     room.get(octets.div_ceil(size_of::<T>())).into_iter().for_each(prefetch);
 }
 
-impl Batch {
-    /// Makes room for segments of so many shards.
-    pub fn new(shards: usize) -> Batch {
+/// With none.
+impl Default for Batch {
+    fn default() -> Batch {
         Batch {
             packed: Vec::new(),
             used: 0,
-            shards: (0..shards).map(|_| Blocks::default()).collect(),
+            shards: Box::new(core::array::from_fn(|_| Blocks::default())),
             aside: Vec::new(),
             base: None,
             payloads: Vec::new(),
@@ -140,7 +143,9 @@ impl Batch {
             sealed: Default::default(),
         }
     }
+}
 
+impl Batch {
     /// Takes in a segment of one of the shards, with the mark of what is to be read of it. By value, here and on the
     /// way here: one that nobody has a reference to stays in registers, and is written once, to its place.
     #[inline(always)]
@@ -326,7 +331,7 @@ impl Batch {
         self.payloads = lent.payloads.exchange(payloads);
         self.places = lent.places.exchange(places);
         self.base = None;
-        for blocks in &mut self.shards {
+        for blocks in self.shards.iter_mut() {
             blocks.starts.clear();
             blocks.carried.clear();
             (blocks.next, blocks.end) = (0, 0);

@@ -228,16 +228,15 @@ impl CapturePoint {
                 Some((segment, payload)) => {
                     seen.note(&segment);
                     left -= 1;
-                    let mark = match self.content(segment, payload) {
+                    match self.content(segment, payload) {
                         Some(content) => {
                             let which = (segment.hash, self.shards.number(segment));
                             let mark = self.carry(which, content, frame.record);
+                            self.shards.put(segment, mark);
                             left = if self.shards.is_full() { 0 } else { left };
-                            mark
                         }
-                        None => Mark::default(),
-                    };
-                    self.shards.put(segment, mark);
+                        None => self.shards.put(segment, Mark::default()),
+                    }
                 }
                 None if self.take_short(frame, decoder) => left = self.left().min(left - 1),
                 None => return false,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::batch::{Batch, Kept, Lent, Mark};
+use super::batch::{Batch, Kept, Lent, Mark, SHARDS};
 use super::crew::Crew;
 use super::orders::Orders;
 use super::shard::{Part, Shard, Task, Work};
@@ -24,9 +24,6 @@ use crate::table::too_many;
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::holes::{self, Holes};
 use crate::tcp::segment::{FlowKey, Segment};
-
-/// Enough for many threads to share evenly, and few enough to be filled side by side.
-const SHARDS: usize = 64;
 
 /// Threads that find something to do: with one more than shards, one would wait.
 pub const MOST_THREADS: NonZeroUsize = match NonZeroUsize::new(SHARDS) {
@@ -105,7 +102,7 @@ impl Shards {
         let longest_round = pace.longest(max_flows);
         Shards {
             shards: (0..SHARDS).map(Shard::new).map(Box::new).collect(),
-            waiting: Batch::new(SHARDS),
+            waiting: Batch::default(),
             spare: None,
             lent: Lent::default(),
             packets: 0,
@@ -167,7 +164,7 @@ impl Shards {
     /// their first packets.
     pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
         let judged = self.end_round(crew);
-        let spare = self.spare.take().unwrap_or_else(|| Batch::new(SHARDS));
+        let spare = self.spare.take().unwrap_or_default();
         let mut batch = std::mem::replace(&mut self.waiting, spare);
         batch.seal();
         let work = Arc::new(Work { orders, batch });
@@ -214,7 +211,7 @@ impl Shards {
     /// take as much memory again as the flows.
     pub fn begin_last(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Arc<Work> {
         self.spare = None;
-        let mut batch = std::mem::replace(&mut self.waiting, Batch::new(SHARDS));
+        let mut batch = std::mem::take(&mut self.waiting);
         batch.seal();
         let work = Arc::new(Work { orders, batch });
         if work.orders.again.is_some() {
