@@ -175,7 +175,8 @@ impl Rounds {
 
     /// Lets go of what was left in rounds that are too old for that: it has been read, or nobody will ask.
     pub fn forget_left(&mut self) {
-        for round in self.before.iter_mut().filter(|round| round.is_told) {
+        let told = self.before.iter_mut().filter(|round| round.is_told && !round.left.is_empty());
+        for round in told {
             self.left -= round.left.len();
             round.places = Arc::default();
             self.spare = core::mem::take(&mut round.left);

@@ -239,8 +239,8 @@ impl Decoder {
         Some(self.segment(frame, packet, false))
     }
 
-    /// Made at once, and never changed: a segment that was written in parts could not be copied as a whole before all of
-    /// them have arrived in the cache.
+    /// Makes a segment at once, and returns its payload, too: one that was written in parts could not be copied as a whole
+    /// before all of them have arrived in the cache.
     #[inline(always)]
     fn segment<'a>(
         &self,

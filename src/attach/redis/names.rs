@@ -77,9 +77,10 @@ pub fn is_known(word: &[u8]) -> bool {
     let Some(word) = in_capitals(word, &mut room) else { return false };
     let is_letter = |octet: &u8| octet.is_ascii_uppercase() || *octet == b'.';
     let of_module = |prefix: &&str| word.starts_with(prefix.as_bytes());
-    let from = KEYS.partition_point(|at| *at < key(word));
-    let mut alike = NAMES.iter().skip(from).take_while(|name| key(name.as_bytes()) == key(word));
-    alike.any(|name| name.as_bytes() == word)
+    let wanted = key(word);
+    let from = KEYS.partition_point(|key| *key < wanted);
+    let mut alike = KEYS.iter().zip(NAMES).skip(from).take_while(|(key, _)| **key == wanted);
+    alike.any(|(_, name)| name.as_bytes() == word)
         || word.iter().all(is_letter) && MODULES.iter().any(of_module)
 }
 
@@ -94,6 +95,8 @@ mod tests {
             is_known(b"get")
                 && is_known(b"JSON.SET")
                 && !is_known(b"JSON.SET1")
+                && !is_known(b"GEORADIUX")
+                && !is_known(b"GET\0")
                 && !is_known(b"ALICE")
         );
     }
