@@ -128,9 +128,9 @@ impl FlowTable {
                     continue;
                 }
                 let segment = any(kept);
-                self.take_any(likely, &segment);
+                let at = self.take_any(likely, &segment);
                 if wanted(kept) {
-                    taken(self.taker(&segment), kept);
+                    taken(self.taker(at, &segment), kept);
                 }
             }
         }
@@ -169,21 +169,24 @@ impl FlowTable {
     pub fn take(&mut self, segment: &Segment, facts: &mut CaptureFacts) -> Option<&mut Flow> {
         facts.note(segment);
         facts.wait_until(segment.place.time);
-        self.take_any(self.chains.likely(segment.hash), segment);
-        self.taker(segment)
+        let at = self.take_any(self.chains.likely(segment.hash), segment);
+        self.taker(at, segment)
     }
 
-    /// Takes in any segment, whose 4-tuple is likely to stand at a place.
+    /// Takes in any segment, whose 4-tuple is likely to stand at a place. Returns where its chain stands by then.
     #[inline(never)]
-    fn take_any(&mut self, likely: Option<u32>, segment: &Segment) {
+    fn take_any(&mut self, likely: Option<u32>, segment: &Segment) -> usize {
         self.latest = segment.place.order();
         let (hash, key) = (segment.hash, &segment.key);
         let here = likely.map(|at| at as usize).filter(|at| self.chains.holds(*at, key));
         match here.or_else(|| self.chains.find(hash, key)) {
             Some(at) if self.chains.get(at).is_some_and(|chain| chain.queued) => {
-                self.take_after_end(at, segment);
+                self.take_after_end(at, segment)
             }
-            Some(at) => self.take_at(at, segment),
+            Some(at) => {
+                self.take_at(at, segment);
+                at
+            }
             None => match self.wake(hash, key) {
                 Some(at) => self.take_after_end(at, segment),
                 None => self.begin(segment),
@@ -230,18 +233,20 @@ impl FlowTable {
         }
     }
 
-    /// Takes in a segment of a 4-tuple that holds a finished flow: a late one, or another connection's.
+    /// Takes in a segment of a 4-tuple that holds a finished flow: a late one, or another connection's. Returns the place
+    /// of its chain, which may be a new one.
     #[inline(never)]
-    fn take_after_end(&mut self, at: usize, segment: &Segment) {
+    fn take_after_end(&mut self, at: usize, segment: &Segment) -> usize {
         if !self.any_left(at, segment) {
             return self.begin(segment);
         }
-        let Some(chain) = self.chains.get_mut(at) else { return };
+        let Some(chain) = self.chains.get_mut(at) else { return at };
         let (finished, began) = chain.take_any(&mut self.older, segment);
         self.len += usize::from(began);
         if finished {
             self.tire(at);
         }
+        at
     }
 
     /// Forgets the flows of a segment's 4-tuple that had been finished for long enough when it came.
@@ -271,8 +276,8 @@ impl FlowTable {
         }
     }
 
-    /// Takes in the first segment of a 4-tuple.
-    fn begin(&mut self, segment: &Segment) {
+    /// Takes in the first segment of a 4-tuple. Returns the place of its chain.
+    fn begin(&mut self, segment: &Segment) -> usize {
         let mut flow = Flow::new(segment);
         flow.take(segment);
         let queued = flow.is_finished();
@@ -281,6 +286,7 @@ impl FlowTable {
         if queued {
             self.queue(at, segment.hash);
         }
+        at
     }
 
     /// Has a 4-tuple wait that holds a finished flow now.
@@ -421,17 +427,15 @@ impl FlowTable {
         over.into_iter().chain(left).chain(resting)
     }
 
-    /// The flow that has just taken a segment.
+    /// The flow that has just taken a segment, whose chain stands at a place.
     #[inline(never)]
-    fn taker(&mut self, segment: &Segment) -> Option<&mut Flow> {
-        let key = &segment.key;
+    fn taker(&mut self, at: usize, segment: &Segment) -> Option<&mut Flow> {
         let is_taker = |flow: &Flow| flow.last.order() == segment.place.order();
-        let at = self.chains.find(segment.hash, key)?;
         let chain = self.chains.get_mut(at)?;
         if is_taker(&chain.newest) {
             return Some(&mut chain.newest);
         }
-        self.older.flows.get_mut(key)?.iter_mut().find(|flow| is_taker(flow))
+        self.older.flows.get_mut(&segment.key)?.iter_mut().find(|flow| is_taker(flow))
     }
 
     /// The connections of a 4-tuple.
