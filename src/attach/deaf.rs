@@ -13,6 +13,7 @@ use super::registry::{Content, Withheld};
 use super::spared::Shares;
 use super::tried::Tried;
 use super::unread::Said;
+use crate::prefetch::{LINE, prefetch_room};
 use crate::tcp::flow::Flow;
 
 /// Fewer octets are handed on in less time than it takes to look whether they should be.
@@ -101,6 +102,7 @@ impl Deaf {
             self.hashes.remove(&hash);
         }
         self.begun.push(hash);
+        prefetch_room(&mut self.begun, LINE);
     }
 
     /// Takes in what was found in the round before the one that has just been handed on.

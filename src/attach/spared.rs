@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 
 use super::proxy;
 use super::registry::{self, Content, Guess, Known};
+use crate::prefetch::prefetch;
 use crate::tcp::segment::End;
 
 /// Connections that are known at a time, each at the place that its hash gives it: where two have the same, the later
@@ -39,8 +40,8 @@ impl Spot {
 
     #[inline(always)]
     fn new(file: u64, known: u64, record: u64) -> Option<Spot> {
-        let bits = file << Spot::FILE_SHIFT | (known & KNOWN) << Spot::RECORD_BITS | record;
-        NonZeroU64::new(bits).filter(|_| record > 0).map(Spot)
+        let record = NonZeroU64::new(record)?;
+        Some(Spot(record | file << Spot::FILE_SHIFT | (known & KNOWN) << Spot::RECORD_BITS))
     }
 
     /// The place that a number stands for, if it is not zero.
@@ -114,7 +115,10 @@ impl core::ops::AddAssign for Shares {
 #[derive(Default)]
 pub struct Spared {
     /// None before a file can be read again.
-    marks: Box<[u64]>,
+    marks: Option<Box<[u64; PLACES]>>,
+    /// The hash of the connection that began last, or zero, until its mark is written: whoever wrote it at once would
+    /// wait for its place, which is in no cache.
+    begun: u64,
     /// The number of the file that is read, if it can be read again; from the next round on, in which all packets
     /// are of that.
     file: Option<u64>,
@@ -126,8 +130,8 @@ impl Spared {
     /// Begins with a file of this number, or with one that cannot be read again.
     pub fn begin_file(&mut self, file: Option<u64>) {
         (self.file, self.next) = (None, file.filter(|file| *file < MOST_FILES));
-        if self.next.is_some() && self.marks.is_empty() {
-            self.marks = vec![0; PLACES].into();
+        if self.next.is_some() && self.marks.is_none() {
+            self.marks = vec![0; PLACES].into_boxed_slice().try_into().ok();
         }
     }
 
@@ -138,19 +142,31 @@ impl Spared {
 
     /// Learns how much of what was left was of use. Where connections go on for long, no more are left that begin.
     pub fn learn(&mut self, shares: Shares) {
+        self.settle();
         self.shares += shares;
     }
 
     /// A connection of the 4-tuple with this hash begins.
     pub fn begin(&mut self, hash: u64) {
+        if self.begun != hash {
+            self.settle();
+            self.begun = hash;
+            self.mark(hash).into_iter().for_each(|mark| prefetch(mark));
+        }
+    }
+
+    /// Writes the mark of the connection that began last.
+    fn settle(&mut self) {
         let state = if self.shares.are_worth_it() { AWAITED } else { HANDED_ON };
-        if let Some(mark) = self.mark(hash) {
+        let hash = std::mem::take(&mut self.begun);
+        if let Some(mark) = self.mark(hash).filter(|_| hash != 0) {
             *mark = hash & !KNOWN | state;
         }
     }
 
     /// Octets of the connection with this hash are needed.
     pub fn hand_on(&mut self, hash: u64) {
+        self.settle();
         if let Some(mark) = self.mark(hash).filter(|mark| (**mark ^ hash) & !KNOWN == 0) {
             *mark = *mark & !KNOWN | HANDED_ON;
         }
@@ -158,10 +174,11 @@ impl Spared {
 
     /// Returns the place of a segment whose octets need not be handed on.
     #[inline(always)]
-    pub fn left(&mut self, hash: u64, record: u64) -> Option<Spot> {
+    pub fn left(&self, hash: u64, record: u64) -> Option<Spot> {
         let file = self.file?;
-        let mark = *self.mark(hash)?;
-        if (mark ^ hash) & !KNOWN != 0 || mark & STATES != SURE {
+        let mark = self.marks.as_ref()?[place(hash)];
+        let is_its = (mark ^ hash) & !KNOWN == 0 && self.begun != hash;
+        if !is_its || mark & STATES != SURE {
             return None;
         }
         Spot::new(file, mark & !STATES, record)
@@ -171,6 +188,7 @@ impl Spared {
     #[inline(always)]
     pub fn heard(&mut self, hash: u64, record: u64, content: &Content) -> Option<Spot> {
         let file = self.file?;
+        self.settle();
         let mut known = known(content.guess);
         let mark = self.mark(hash)?;
         match (*mark ^ hash & !KNOWN) & (!KNOWN | STATES) {
@@ -184,11 +202,16 @@ impl Spared {
         Spot::new(file, known, record)
     }
 
-    /// The place of a hash, by bits that are no part of what is known.
     #[inline(always)]
     fn mark(&mut self, hash: u64) -> Option<&mut u64> {
-        self.marks.get_mut((hash >> 8) as usize % PLACES)
+        self.marks.as_mut().map(|marks| &mut marks[place(hash)])
     }
+}
+
+/// The place of a hash, by bits that are no part of what is known.
+#[inline(always)]
+fn place(hash: u64) -> usize {
+    (hash >> 8) as usize % PLACES
 }
 
 /// Hears the first octets of a connection, which is taken for what is known. Returns whether that is sure by these.
@@ -244,5 +267,21 @@ mod tests {
         assert!(!is_left(&mut spared), "too many were read again");
         spared.learn(Shares { left: 100, asked: 0 });
         assert!(is_left(&mut spared));
+    }
+
+    #[test]
+    fn a_connection_that_begins_again_is_heard_again() {
+        let mut spared = Spared::default();
+        spared.begin_file(Some(0));
+        spared.begin_round();
+        assert!(is_left(&mut spared));
+        spared.begin(HASH);
+        assert_eq!(spared.left(HASH, 1_024), None, "it has said nothing yet");
+        // Its place is that of another one, which begins and says nothing.
+        spared.begin(HASH | 1 << 40);
+        assert_eq!(spared.left(HASH, 1_024), None);
+        assert!(is_left(&mut spared));
+        spared.hand_on(HASH);
+        assert_eq!(spared.left(HASH, 2_048), None, "its octets are needed");
     }
 }
