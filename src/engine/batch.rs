@@ -10,7 +10,7 @@ use crate::attach::conversations::{Header, Payloads, Places, Said, Span, prefetc
 use crate::attach::registry::{Content, Withheld};
 use crate::attach::spared::Spot;
 use crate::place::{Place, Time};
-use crate::prefetch::prefetch;
+use crate::prefetch::{LINE, prefetch, prefetch_room};
 use crate::table::FlowTable;
 use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Direction, End, Extras, Flags, FlowKey, Segment, ToldBy, Way};
@@ -28,8 +28,8 @@ const BLOCK: usize = 64;
 /// passes through the cache than it holds.
 const AHEAD: usize = 4;
 
-/// Octets of a line of the cache.
-const LINE: usize = 64;
+/// Places for which room is made at a time.
+const SOME_PLACES: usize = 64;
 
 /// Segments on their way to the shards, each with its octets where these are read.
 pub struct Batch {
@@ -104,6 +104,25 @@ pub enum Octets<'a> {
     Withheld(Withheld),
 }
 
+/// A segment that a flow has taken.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    batch: &'a Batch,
+    packed: &'a Packed,
+}
+
+impl Given<'_> {
+    /// The hash of its 4-tuple.
+    pub fn hash(self) -> u64 {
+        self.packed.hash
+    }
+
+    /// Its header, as far as reading takes it.
+    pub fn header(self) -> Header {
+        self.batch.header(self.packed)
+    }
+}
+
 /// The blocks of one shard, of which all but the last are full.
 #[derive(Default)]
 struct Blocks {
@@ -120,13 +139,6 @@ impl Blocks {
     fn is_full(&self) -> bool {
         self.next == self.end
     }
-}
-
-/// Has room for values that come soon fetched from memory, so many octets behind those that are there.
-#[inline(always)]
-fn prefetch_room<T>(values: &mut Vec<T>, octets: usize) {
-    let room = values.spare_capacity_mut();
-    room.get(octets.div_ceil(size_of::<T>())).into_iter().for_each(prefetch);
 }
 
 /// With none.
@@ -240,11 +252,20 @@ impl Batch {
     /// Notes where a packet can be read again.
     #[inline(always)]
     fn note(&mut self, packet: u32, spot: Spot) {
-        while self.places.len() < packet as usize {
-            self.places.push(0);
+        match self.places.get_mut(packet as usize) {
+            Some(place) => *place = spot.bits(),
+            None => self.note_beyond(packet as usize, spot),
         }
-        self.places.push(spot.bits());
-        prefetch_room(&mut self.places, 2 * LINE);
+    }
+
+    /// Makes room for some more places, too, and has that of those behind them fetched from memory.
+    #[cold]
+    #[inline(never)]
+    fn note_beyond(&mut self, packet: usize, spot: Spot) {
+        self.places.resize((packet + 1).next_multiple_of(SOME_PLACES), 0);
+        self.places[packet] = spot.bits();
+        let room = self.places.spare_capacity_mut();
+        room.iter().take(SOME_PLACES).step_by(LINE / size_of::<u64>()).for_each(prefetch);
     }
 
     #[cold]
@@ -261,7 +282,7 @@ impl Batch {
         shard: usize,
         table: &mut FlowTable,
         at_once: bool,
-        mut read: impl FnMut(&mut Flow, u64, &Header, Octets<'_>),
+        mut read: impl FnMut(&mut Flow, Given<'_>, Octets<'_>),
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
@@ -288,7 +309,7 @@ impl Batch {
                 _ => Octets::Withheld(packed.withheld()),
             };
             if let Some(flow) = flow {
-                read(flow, packed.hash, &self.header(packed), octets);
+                read(flow, Given { batch: self, packed }, octets);
             }
         };
         let short = |packed: &Packed| packed.is_plain().then(|| packed.segment(base));

@@ -230,8 +230,8 @@ impl CapturePoint {
                     left -= 1;
                     match self.content(segment, payload) {
                         Some(content) => {
-                            let which = (segment.hash, self.shards.number(segment));
-                            let mark = self.carry(which, content, frame.record);
+                            let number = self.shards.number(segment);
+                            let mark = self.carry(segment.hash, number, content, frame.record);
                             self.shards.put(segment, mark);
                             left = if self.shards.is_full() { 0 } else { left };
                         }
@@ -257,8 +257,9 @@ impl CapturePoint {
     /// Takes in a frame that begins or ends something, or is over IPv6, if it can be decoded in one go.
     #[inline(never)]
     fn take_short(&mut self, frame: &Frame, decoder: &Decoder) -> bool {
-        let Some((mut segment, payload)) = decoder.decode_short(frame) else { return false };
-        self.take(&mut segment, payload, frame.record);
+        let mut decoded = decoder.decode_short(frame);
+        let Some((segment, payload)) = &mut decoded else { return false };
+        self.take(segment, payload, frame.record);
         true
     }
 
@@ -344,15 +345,23 @@ impl CapturePoint {
         self.ports.as_mut().and_then(|ports| ports.content(segment, payload))
     }
 
-    /// Keeps what is to be read of the segment that is put next, but for octets of which nothing can be learnt, or which
-    /// can be read again. Returns the mark for it. No part of the loop, whose registers others need.
+    /// Keeps what is to be read of the segment that is put next, of the 4-tuple with this hash, or leaves it in its file
+    /// if nobody is likely to ask for it. Returns the mark for it. No part of the loop, whose registers others need.
     #[inline(never)]
-    fn carry(&mut self, which: (u64, Option<u32>), content: Content, record: u64) -> Mark {
-        let kept = match self.spared.left(which.0, record) {
-            Some(spot) if !content.payload.is_empty() => Kept::Left(spot),
-            _ => self.here(which.0, content, record),
-        };
-        self.shards.carry(which, kept)
+    fn carry(&mut self, hash: u64, number: Option<u32>, content: Content, record: u64) -> Mark {
+        match self.spared.left(hash, record) {
+            Some(spot) if !content.payload.is_empty() => {
+                self.shards.carry((hash, number), Kept::Left(spot))
+            }
+            _ => self.keep(hash, number, content, record),
+        }
+    }
+
+    /// Keeps it, but for octets of which nothing can be learnt. Few: what is left needs none of its registers.
+    #[inline(never)]
+    fn keep(&mut self, hash: u64, number: Option<u32>, content: Content, record: u64) -> Mark {
+        let kept = self.here(hash, content, record);
+        self.shards.carry((hash, number), kept)
     }
 
     #[inline(always)]

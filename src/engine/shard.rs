@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Octets};
+use super::batch::{Batch, Given, Octets};
 use super::crew::Job;
 use super::orders::Orders;
 use super::sample::is_sampled;
@@ -80,38 +80,9 @@ impl Shard {
         conversations.refuted = orders.refuted;
         let at_once = conversations.begin_round(batch.contents(), orders.again.as_ref());
         conversations.needed().for_each(|hash| found.need(hash));
-        batch.give(self.number, &mut self.table, at_once, |flow, hash, header, content| {
-            match (orders.reads(flow), content) {
-                (_, Octets::Here(_)) if header.flags.rst() => {
-                    if orders.may_let_go(flow) {
-                        conversations.end(flow);
-                    }
-                }
-                (true, Octets::Here(content)) => {
-                    match conversations.keep(flow, header, content, orders.wanted) {
-                        Heard::Usual => {}
-                        Heard::Begun => found.hear(hash, false),
-                        Heard::All => found.let_go(hash, content, flow),
-                    }
-                }
-                (true, Octets::Left(packet)) if conversations.leave(flow.slot, packet) => {}
-                (true, Octets::Left(packet)) => {
-                    let which = (hash, packet);
-                    if conversations.keep_again(flow, header, which, orders.wanted) == Heard::Begun
-                    {
-                        found.hear(hash, false);
-                    }
-                    if !conversations.is_left(flow.slot) {
-                        found.need(hash);
-                    }
-                }
-                (true, Octets::Withheld(why)) if conversations.miss(flow, header, why) => {
-                    found.hear(hash, true);
-                }
-                (true, Octets::Withheld(_)) => {}
-                (false, _) if orders.sample && is_sampled(sampled, flow.id()) => {}
-                (false, _) => conversations.forget(flow),
-            }
+        let mut reader = Reader { orders, conversations, sampled, found };
+        batch.give(self.number, &mut self.table, at_once, |flow, given, content| {
+            reader.take(flow, given, content);
         });
         conversations.end_round();
         found.tried += std::mem::take(&mut conversations.tried);
@@ -197,6 +168,60 @@ impl Job for Part {
             }
         }
         shard
+    }
+}
+
+/// A reader of what is said on flows.
+struct Reader<'a> {
+    orders: &'a Orders,
+    conversations: &'a mut Conversations,
+    sampled: &'a mut Vec<FlowId>,
+    found: &'a mut Found,
+}
+
+impl Reader<'_> {
+    /// Takes the content of a segment that a flow has taken. Most have been left in their file, like those before them.
+    #[inline(always)]
+    fn take(&mut self, flow: &mut Flow, given: Given<'_>, content: Octets<'_>) {
+        match content {
+            Octets::Left(packet) if self.conversations.leave(flow.slot, packet) => {}
+            content => self.read(flow, given, content),
+        }
+    }
+
+    #[inline(never)]
+    fn read(&mut self, flow: &mut Flow, given: Given<'_>, content: Octets<'_>) {
+        let Reader { orders, conversations, sampled, found } = self;
+        let (hash, header) = (given.hash(), &given.header());
+        match (orders.reads(flow), content) {
+            (_, Octets::Here(_)) if header.flags.rst() => {
+                if orders.may_let_go(flow) {
+                    conversations.end(flow);
+                }
+            }
+            (true, Octets::Here(content)) => {
+                match conversations.keep(flow, header, content, orders.wanted) {
+                    Heard::Usual => {}
+                    Heard::Begun => found.hear(hash, false),
+                    Heard::All => found.let_go(hash, content, flow),
+                }
+            }
+            (true, Octets::Left(packet)) => {
+                let which = (hash, packet);
+                if conversations.keep_again(flow, header, which, orders.wanted) == Heard::Begun {
+                    found.hear(hash, false);
+                }
+                if !conversations.is_left(flow.slot) {
+                    found.need(hash);
+                }
+            }
+            (true, Octets::Withheld(why)) if conversations.miss(flow, header, why) => {
+                found.hear(hash, true);
+            }
+            (true, Octets::Withheld(_)) => {}
+            (false, _) if orders.sample && is_sampled(sampled, flow.id()) => {}
+            (false, _) => conversations.forget(flow),
+        }
     }
 }
 
