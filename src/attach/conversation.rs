@@ -101,7 +101,7 @@ impl Conversation {
     pub fn hear(&mut self, payload: &[u8]) {
         let words = if self.stage == Stage::Silent { proxy::words(payload) } else { &[] };
         if !words.is_empty() {
-            let is_sure = registry::recognise_surely(words).is_some();
+            let is_sure = registry::is_sure(words, self.guess.protocol);
             self.stage = if is_sure { Stage::Waits } else { Stage::Read };
         }
     }

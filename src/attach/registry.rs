@@ -404,6 +404,15 @@ pub fn may_be_first(payload: &[u8]) -> bool {
     matches!(recognise(payload), Some(First::Words(..)))
 }
 
+/// Tells whether there is no doubt about an end's first words, of a conversation that is taken for one in `guess`: that
+/// is what they nearly always are in.
+pub fn is_sure(first: &[u8], guess: Known) -> bool {
+    let may_be_its = first.first_chunk().is_some_and(|glance| guess.may_begin(*glance));
+    let is_its = |from| guess.probe(first, from) == Probe::Sure;
+    may_be_its && [Peer::Client, Peer::Server].into_iter().any(is_its)
+        || recognise_surely(first).is_some()
+}
+
 /// Returns it where there is no doubt, of an end's first words.
 pub fn recognise_surely(first: &[u8]) -> Option<(Known, Peer)> {
     let First::Words(known, from, probe) = recognise(first)? else { return None };

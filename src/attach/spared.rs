@@ -196,7 +196,7 @@ impl Spared {
             HANDED_ON => return None,
             // Nothing of it has to be read again before its first words.
             AWAITED if content.payload.is_empty() => return None,
-            AWAITED => known |= hear(mark, known, content.payload),
+            AWAITED => known |= hear(mark, known, content),
             _ => {}
         }
         Spot::new(file, known, record)
@@ -216,12 +216,12 @@ fn place(hash: u64) -> usize {
 
 /// Hears the first octets of a connection, which is taken for what is known. Returns whether that is sure by these.
 #[inline(never)]
-fn hear(mark: &mut u64, known: u64, payload: &[u8]) -> u64 {
-    let words = proxy::words(payload);
+fn hear(mark: &mut u64, known: u64, content: &Content) -> u64 {
+    let words = proxy::words(content.payload);
     if words.is_empty() {
         return 0;
     }
-    let is_sure = registry::recognise_surely(words).is_some();
+    let is_sure = registry::is_sure(words, content.guess.protocol);
     *mark = *mark & !KNOWN | if is_sure { known | SURE } else { HANDED_ON };
     if is_sure { SURE } else { 0 }
 }

@@ -229,6 +229,11 @@ impl Rounds {
         self.current.left.leave(slot, packet);
     }
 
+    /// Segments of this round that were left.
+    pub fn left_in_this(&self) -> usize {
+        self.current.left.len()
+    }
+
     /// The protocol that the connection of a packet of this round was taken for.
     pub fn guess(&self, packet: u32) -> Guess {
         let unknown = Guess { protocol: Known::ALL[0], server: End::Lower, assumed: true };

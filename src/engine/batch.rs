@@ -289,7 +289,11 @@ impl Batch {
         let (mut carried, mut coming) = (blocks.carried.iter(), blocks.carried.iter());
         let carries = |packed: &Packed| packed.marks & LEFT == CARRIES;
         let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD | ENCRYPTED);
-        let packed = blocks.starts.iter().map(|&start| {
+        let following = blocks.starts.iter().skip(1).map(Some).chain([None]);
+        let packed = blocks.starts.iter().zip(following).map(|(&start, following)| {
+            // It was written by the reader, and lies somewhere else than this.
+            let following = following.and_then(|start| self.packed.get(*start..)).into_iter();
+            following.flat_map(|packed| packed.iter().take(BLOCK)).for_each(prefetch);
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];

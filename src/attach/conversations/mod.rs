@@ -45,7 +45,7 @@ pub struct Conversations {
     asked: Asked,
     /// The last rounds, with the payloads of what waits.
     rounds: Rounds,
-    /// Segments of this round that were read at once, less those that wait.
+    /// Segments of this round that were read at once, less those that wait in memory.
     balance: isize,
     /// Evidence of this round for and against the protocols of ports.
     pub tried: Tried,
@@ -61,7 +61,8 @@ impl Conversations {
         (payloads, places): (&Payloads, &Arc<Places>),
         again: Option<&Arc<dyn Again>>,
     ) -> bool {
-        let most_are_read = core::mem::take(&mut self.balance) > 0;
+        let most_are_read =
+            core::mem::take(&mut self.balance) > self.rounds.left_in_this() as isize;
         self.rounds.begin(payloads, places, again);
         self.end_old_rounds();
         most_are_read
@@ -143,7 +144,6 @@ impl Conversations {
         let is_left = self.is_left(Slot(slot));
         if is_left {
             self.rounds.leave(slot, packet);
-            self.balance -= 1;
         }
         is_left
     }
