@@ -286,6 +286,7 @@ impl Batch {
     ) {
         let Some(base) = self.base else { return };
         let blocks = &self.shards[shard];
+        table.prefetch(blocks.starts.len() * BLOCK);
         let (mut carried, mut coming) = (blocks.carried.iter(), blocks.carried.iter());
         let carries = |packed: &Packed| packed.marks & LEFT == CARRIES;
         let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD | ENCRYPTED);

@@ -81,6 +81,14 @@ impl Chains {
         self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * BLOCK + last.len())
     }
 
+    /// Has the index in the cache, for about so many segments: its lines come faster in a row than each by itself when it
+    /// is asked for.
+    pub fn fetch_index(&self, segments: usize) {
+        if self.index.len() <= segments {
+            std::hint::black_box(self.index.iter().fold(0, |all, at| all ^ at));
+        }
+    }
+
     /// Returns the place of a chain by the few bits of its hash that the index holds: good enough to
     /// prefetch it, since another one may have the same bits.
     #[inline(always)]

@@ -101,6 +101,11 @@ impl FlowTable {
         self.len == 0
     }
 
+    /// Has in the cache what about so many segments will ask for before all else.
+    pub fn prefetch(&self, segments: usize) {
+        self.chains.fetch_index(segments);
+    }
+
     /// Takes in segments, in the order of capture, from whatever form they are kept in, by the block. The
     /// hash of each must be that of its key, by one hasher for the table's life. `plain` gives those segments
     /// that are plain, as nearly all are, as far as that is quickly told; `any` gives each. `taken` is told of
