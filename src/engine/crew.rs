@@ -45,14 +45,16 @@ impl<J> Queue<J> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, job: J) {
+    /// Puts jobs there, all at once: whoever is woken for the first is not kept from it by the others. Returns how many.
+    fn put(&self, more: impl Iterator<Item = J>) -> usize {
         let mut jobs = self.lock();
-        jobs.waiting.push_back(job);
-        let is_waited_for = jobs.idle > 0;
+        let before = jobs.waiting.len();
+        jobs.waiting.extend(more);
+        let added = jobs.waiting.len() - before;
+        let are_waited_for = jobs.idle.min(added);
         drop(jobs);
-        if is_waited_for {
-            self.changed.notify_one();
-        }
+        (0..are_waited_for).for_each(|_| self.changed.notify_one());
+        added
     }
 
     /// The next job, as soon as there is one; `None` when there will be none.
@@ -108,10 +110,9 @@ impl<J: Job> Crew<J> {
         })
     }
 
-    /// Hands a job to whoever is free.
-    pub fn start(&mut self, job: J) {
-        self.queue.put(job);
-        self.under_way += 1;
+    /// Hands jobs to whoever is free.
+    pub fn start(&mut self, jobs: impl Iterator<Item = J>) {
+        self.under_way += self.queue.put(jobs);
     }
 
     /// Returns the results of all jobs that were started, in no particular order; helps until the last

@@ -247,9 +247,7 @@ impl Shards {
 
     /// Has all shards do something.
     fn start(&mut self, task: &Task, crew: &mut Crew<Part>) {
-        for shard in self.shards.drain(..) {
-            crew.start(Part { shard, task: task.clone() });
-        }
+        crew.start(self.shards.drain(..).map(|shard| Part { shard, task: task.clone() }));
     }
 
     /// Waits until all shards have done it.
@@ -269,9 +267,8 @@ impl Shards {
         if from >= to {
             return None;
         }
-        for shard in self.shards.drain(from..to) {
-            crew.start(Part { shard, task: Task::Round(Arc::clone(work)) });
-        }
+        let task = Task::Round(Arc::clone(work));
+        crew.start(self.shards.drain(from..to).map(|shard| Part { shard, task: task.clone() }));
         let mut done = crew.finish();
         done.sort_unstable_by_key(|shard| shard.number);
         let judged = done.iter_mut().map(|shard| std::mem::take(&mut shard.judged)).collect();
