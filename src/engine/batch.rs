@@ -292,7 +292,7 @@ impl Batch {
         let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD | ENCRYPTED);
         let following = blocks.starts.iter().skip(1).map(Some).chain([None]);
         let packed = blocks.starts.iter().zip(following).map(|(&start, following)| {
-            // It was written by the reader, and lies somewhere else than this.
+            // The reader has written it far from this one: it comes while this one is taken.
             let following = following.and_then(|start| self.packed.get(*start..)).into_iter();
             following.flat_map(|packed| packed.iter().take(BLOCK)).for_each(prefetch);
             // Only the last block can be short.
