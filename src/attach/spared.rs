@@ -241,6 +241,13 @@ mod tests {
 
     const HASH: u64 = 0x1234_5678_9abc_de00;
 
+    fn in_a_file() -> Spared {
+        let mut spared = Spared::default();
+        spared.begin_file(Some(0));
+        spared.begin_round();
+        spared
+    }
+
     /// Tells whether octets of a connection that begins now are left in its file.
     fn is_left(spared: &mut Spared) -> bool {
         spared.begin(HASH);
@@ -257,9 +264,7 @@ mod tests {
 
     #[test]
     fn where_connections_go_on_for_long_all_is_handed_on() {
-        let mut spared = Spared::default();
-        spared.begin_file(Some(0));
-        spared.begin_round();
+        let mut spared = in_a_file();
         assert!(is_left(&mut spared));
         spared.learn(Shares { left: 400, asked: 100 });
         assert!(is_left(&mut spared));
@@ -271,9 +276,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_begins_again_is_heard_again() {
-        let mut spared = Spared::default();
-        spared.begin_file(Some(0));
-        spared.begin_round();
+        let mut spared = in_a_file();
         assert!(is_left(&mut spared));
         spared.begin(HASH);
         assert_eq!(spared.left(HASH, 1_024), None, "it has said nothing yet");

@@ -290,11 +290,10 @@ impl Batch {
         let (mut carried, mut coming) = (blocks.carried.iter(), blocks.carried.iter());
         let carries = |packed: &Packed| packed.marks & LEFT == CARRIES;
         let wanted = |packed: &Packed| packed.marked(CARRIES | WITHHELD | ENCRYPTED);
-        let following = blocks.starts.iter().skip(1).map(Some).chain([None]);
-        let packed = blocks.starts.iter().zip(following).map(|(&start, following)| {
+        let packed = (1..).zip(&blocks.starts).map(|(following, &start)| {
             // The reader has written it far from this one: it comes while this one is taken.
-            let following = following.and_then(|start| self.packed.get(*start..)).into_iter();
-            following.flat_map(|packed| packed.iter().take(BLOCK)).for_each(prefetch);
+            let following = blocks.starts.get(following).map_or(&[][..], |at| &self.packed[*at..]);
+            following.iter().take(BLOCK).for_each(prefetch);
             // Only the last block can be short.
             let end = if start + BLOCK == blocks.end { blocks.next } else { start + BLOCK };
             let packed = &self.packed[start..end];
