@@ -55,14 +55,22 @@ pub fn cuts_packets(snap_length: u32) -> bool {
 /// Packets of a capture that follow one another, as far as each bears on the whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
-    packets: u64,
-    segments: u64,
-    first: Option<Place>,
-    last: Option<Place>,
+    /// Packets of any kind.
+    pub packets: u64,
+    /// TCP segments among them.
+    pub segments: u64,
+    /// The first one.
+    pub first: Option<Place>,
+    /// The one with the latest time.
+    pub last: Option<Place>,
     /// The newest of those that are older by their times than one before them.
-    behind: Option<Place>,
-    bare_acks: bool,
-    empty_segments: bool,
+    pub behind: Option<Place>,
+    /// The latest with a time of day alone, but that `last` may be a later one.
+    pub undated: Option<Place>,
+    /// A segment with nothing but an ACK is among them.
+    pub bare_acks: bool,
+    /// A segment without payload is among them.
+    pub empty_segments: bool,
 }
 
 impl Seen {
@@ -73,9 +81,19 @@ impl Seen {
         self.packets += 1;
         self.first.get_or_insert(place);
         if self.last.is_none_or(|last: Place| place.time >= last.time) {
-            self.last = Some(place);
+            let before = self.last.replace(place);
+            self.keep_undated(before.filter(|before| before.time.is_undated()));
         } else if place.time != Time::UNKNOWN {
             self.behind = Some(place);
+            self.keep_undated(Some(place).filter(|place| place.time.is_undated()));
+        }
+    }
+
+    /// Keeps the latest packet of those with a time of day alone.
+    #[inline(always)]
+    fn keep_undated(&mut self, undated: Option<Place>) {
+        if undated.is_some() {
+            self.undated = self.undated.into_iter().chain(undated).max_by_key(|place| place.time);
         }
     }
 
@@ -103,8 +121,20 @@ impl CaptureFacts {
 
     /// Takes in packets that come next.
     pub fn take(&mut self, seen: &Seen) {
+        let Seen { first, last, undated, .. } = *seen;
+        self.seen.packets = self.seen.packets.saturating_add(seen.packets);
         self.seen.segments += seen.segments;
-        self.see_more(seen.packets, seen.first, seen.last, seen.newest());
+        self.seen.behind =
+            self.newest().into_iter().chain(seen.newest()).max_by_key(|place| place.order());
+        self.seen.first = self.seen.first.or(first);
+        let undated = undated.into_iter().chain(last).filter(|last| last.time.is_undated());
+        self.seen.keep_undated(undated.max_by_key(|place| place.time));
+        let is_later = |last: &Place| self.seen.last.is_none_or(|known| last.time >= known.time);
+        if let Some(last) = last.filter(is_later) {
+            self.seen.last = Some(last);
+            // Live, the clock may have been looked at since the packet came.
+            self.end = self.end.max(last.time);
+        }
         self.note_more(seen.bare_acks, seen.empty_segments);
     }
 
@@ -116,27 +146,6 @@ impl CaptureFacts {
     /// Takes in a segment, before any of its connection is judged.
     pub fn note(&mut self, segment: &Segment) {
         self.seen.note(segment);
-    }
-
-    /// Takes in packets of a file that are not handed over one by one: how many, the first, the one
-    /// with the latest time, and the one that was read last.
-    pub fn see_more(
-        &mut self,
-        packets: u64,
-        first: Option<Place>,
-        last: Option<Place>,
-        newest: Option<Place>,
-    ) {
-        self.seen.packets = self.seen.packets.saturating_add(packets);
-        self.seen.behind =
-            self.newest().into_iter().chain(newest).max_by_key(|place| place.order());
-        self.seen.first = self.seen.first.or(first);
-        let is_later = |last: &Place| self.seen.last.is_none_or(|known| last.time >= known.time);
-        if let Some(last) = last.filter(is_later) {
-            self.seen.last = Some(last);
-            // Live, the clock may have been looked at since the packet came.
-            self.end = self.end.max(last.time);
-        }
     }
 
     /// Takes in whether a file holds bare ACKs, and segments without payload.
@@ -201,9 +210,12 @@ impl CaptureFacts {
         self.end
     }
 
-    /// The end by the clock that a packet was captured with: where that was set back and has not caught up since,
-    /// the latest time of all is one of before.
+    /// The end by the clock that a packet was captured with. Where that was set back and has not caught up since, the
+    /// latest time of all is one of before; where it told no date, one with a date does not compare.
     pub fn end_after(&self, place: Place) -> Time {
+        if place.time.is_undated() && !self.end.is_undated() {
+            return self.seen.undated.map_or(place.time, |undated| undated.time.max(place.time));
+        }
         let Some((last, newest)) = self.last().zip(self.newest()) else { return self.end };
         let is_set_back = last.time.since(newest.time) > Some(DISORDER_NS);
         let comes_later = |one: Place| one.order() > last.order();
@@ -231,6 +243,11 @@ impl CaptureFacts {
     /// The packet with the latest time.
     pub fn last(&self) -> Option<Place> {
         self.seen.last
+    }
+
+    /// The latest packet with a time of day alone.
+    pub fn undated(&self) -> Option<Place> {
+        self.seen.undated
     }
 
     /// The packet that was read last.
@@ -379,6 +396,23 @@ mod tests {
         facts.about(&about(0));
         facts.end_file(&about(2));
         assert_eq!(facts.drops(), 5);
+    }
+
+    /// Such times come from a text, or from a host whose clock was not set yet.
+    #[test]
+    fn a_date_is_no_end_for_what_has_none() {
+        const DATED: i128 = 1_700_000_000_000_000_000;
+        let end = |times: &[i128], of: i128| {
+            let mut facts = CaptureFacts::default();
+            let place = |ns, frame| Place::new(Time::from_nanos(ns), 0, frame, 6);
+            times.iter().zip(1..).for_each(|(ns, frame)| facts.see(place(*ns, frame)));
+            facts.end_after(place(of, 1)).nanos().map(i128::from)
+        };
+        for times in [&[5, 9, DATED][..], &[DATED, 5, 9], &[5, DATED, 9], &[9, 5, DATED, DATED + 7]]
+        {
+            assert_eq!(end(times, 5), Some(9), "{times:?}");
+        }
+        assert_eq!(end(&[5, 9, DATED, DATED + 7], DATED), Some(DATED + 7));
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct Time(i64);
 /// Packets that come late are not so much older than those before them.
 pub const DISORDER_NS: i64 = 1_000_000_000;
 
+/// The first month of 1970.
+const UNDATED_NS: i64 = 31 * 86_400_000_000_000;
+
 impl Default for Time {
     fn default() -> Time {
         Time::UNKNOWN
@@ -44,18 +47,27 @@ impl Time {
         (self != Time::UNKNOWN).then_some(self.0)
     }
 
+    /// True for a time of day, of which neither the day nor the zone is known: a text that prints nothing else has its
+    /// packets in the first month of 1970, and so has a host whose clock was not set yet.
+    #[must_use]
+    pub fn is_undated(self) -> bool {
+        (0..UNDATED_NS).contains(&self.0)
+    }
+
     /// Nanoseconds from `earlier` to `self`; never negative, `None` where either is unknown.
     #[must_use]
     pub fn since(self, earlier: Time) -> Option<i64> {
         Some((self.nanos()? - earlier.nanos()?).max(0))
     }
 
-    /// Nanoseconds from `earlier` to `self`, which was captured after it; `None` where either is unknown, or the clock
-    /// was set back in between: how long it took, nobody knows. Packets that come out of order are from zero on.
+    /// Nanoseconds from `earlier` to `self`, which was captured after it; `None` where either is unknown, only one of
+    /// them has a date, or the clock was set back in between: how long it took, nobody knows. Packets that come out of
+    /// order are from zero on.
     #[must_use]
     pub fn measured_since(self, earlier: Time) -> Option<i64> {
         let was_set_back = earlier.since(self)? > DISORDER_NS;
-        if was_set_back { None } else { self.since(earlier) }
+        let compare = self.is_undated() == earlier.is_undated();
+        if was_set_back || !compare { None } else { self.since(earlier) }
     }
 
     /// `self` and `nanos` more; the latest time that there is, where that is too late.

@@ -35,21 +35,13 @@ pub fn clock_time(time: Time, digits: usize, zone: Zone, dates: bool) -> String 
     let Some(nanos) = time.nanos() else {
         return "unknown".into();
     };
-    let time = in_zone(nanos, zone);
+    let (of, time) = (time, in_zone(nanos, zone));
     let date = match dates {
-        true if is_undated(Time::from_nanos(nanos.into())) => format!("{:+}d ", undated_day(time)),
+        true if of.is_undated() => format!("{:+}d ", undated_day(time)),
         true => time.format("%Y-%m-%d ").to_string(),
         false => String::new(),
     };
     format!("{date}{}{}", time.format("%H:%M:%S"), fraction(nanos, digits))
-}
-
-/// The first month of 1970: a text that prints the time of day alone has its packets there.
-const UNDATED_NS: i64 = 31 * 86_400_000_000_000;
-
-/// True for a time of day, of which neither the day nor the zone is known.
-pub fn is_undated(time: Time) -> bool {
-    time.nanos().is_some_and(|nanos| nanos < UNDATED_NS)
 }
 
 /// The days since the first one of a text without dates, which is the second of 1970.
@@ -60,7 +52,7 @@ fn undated_day(time: DateTime<FixedOffset>) -> i64 {
 /// Names the zone for a reader: `times in UTC`, or local times with their offset, and the one that it is later.
 pub fn zone_name(first: Time, last: Time, zone: Zone) -> String {
     match (zone, first.nanos()) {
-        (Zone::Local, Some(_)) if is_undated(first) => "times without a date or a zone".into(),
+        (Zone::Local, Some(_)) if first.is_undated() => "times without a date or a zone".into(),
         (Zone::Local, Some(_)) => match [first, last].map(|time| zone_mark(time, zone)) {
             [mark, later] if mark == later => format!("local times, {mark}"),
             [mark, later] => format!("local times, {mark}, then {later}"),
@@ -73,7 +65,7 @@ pub fn zone_name(first: Time, last: Time, zone: Zone) -> String {
 /// The zone after a time: `UTC`, or the local offset; nothing, where none is known.
 pub fn zone_mark(time: Time, zone: Zone) -> String {
     match (zone, time.nanos()) {
-        (Zone::Local, Some(_)) if is_undated(time) => String::new(),
+        (Zone::Local, Some(_)) if time.is_undated() => String::new(),
         (Zone::Local, Some(nanos)) => format!("UTC{}", in_zone(nanos, zone).format("%:z")),
         _ => "UTC".into(),
     }

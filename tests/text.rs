@@ -650,3 +650,31 @@ fn labels_of_mpls_have_the_time() {
         assert_eq!(judged(&routed).1, ["leak [brief,remote-tap]"], "{labels}");
     }
 }
+
+/// Where some packets have dates and others times of day alone, the ones say nothing of how long the others were held:
+/// whether the dates come before or after, in the text and in what `-w` makes of it.
+#[test]
+fn a_date_does_not_end_what_has_none() {
+    let scratch = Scratch::new();
+    let held = |path: &str| {
+        let flows = json_lines(&closewait(&[path, "--format", "jsonl"]));
+        (flows[0]["verdict"].clone(), flows[0]["held_s"].clone(), flows[0]["a"]["state"].clone())
+    };
+    let whole = INCIDENT.to_owned() + "11:38:47.0 ARP, Request who-has 10.0.0.1, length 28\n";
+    let alone = held(&scratch.write("alone.txt", whole.as_bytes()));
+    let dated = "1521709230.679863 ARP, Request who-has 10.0.0.1, length 28\n";
+    for (mixed, by) in [(dated.to_owned() + &whole, "before"), (whole.clone() + dated, "after")] {
+        let path = scratch.write("mixed.txt", mixed.as_bytes());
+        assert_eq!(held(&path), alone, "{by}");
+        let written = scratch.path().join("mixed.pcapng").display().to_string();
+        closewait(&[&path, "-w", &written]);
+        assert_eq!(held(&written), alone, "{by}");
+    }
+    let ended = whole + &dated.replace("ARP, Request who-has 10.0.0.1", ENDED);
+    let out = text(&closewait(&[&scratch.write("ended.txt", ended.as_bytes()), "--all"])).0;
+    assert!(out.contains("\n  closed ") && out.contains(" … 2018-03-22 09:00:30 UTC"), "{out}");
+    assert!(!out.contains(" d "), "how long that took, nobody knows: {out}");
+}
+
+/// The other side's FIN.
+const ENDED: &str = "IP 172.18.0.5.38822 > 172.18.0.3.3306: Flags [F.], seq 144, ack 124, win 229";

@@ -207,11 +207,12 @@ pub struct Ended {
 const WAITS_NS: i64 = 7 * 24 * 3_600 * 1_000_000_000;
 
 impl Ended {
-    /// The end, if one reading makes sense after the last packet.
+    /// The end, if one reading makes sense after the last packet. A date does not compare with a time of day.
     pub fn after(self, last: Time) -> Option<Time> {
         let is_near = |end: &Time| end.since(last).is_some_and(|ns| ns <= WAITS_NS);
         let believed = |end: &Time| *end >= last && (self.is_sure || is_near(end));
-        [self.by_clock, self.as_micros].into_iter().find(believed)
+        let compares = |end: &Time| end.is_undated() == last.is_undated();
+        [self.by_clock, self.as_micros].into_iter().filter(compares).find(believed)
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Gather<'a> {
     twins: Twins,
     /// Files of the findings' first packets.
     files: Vec<usize>,
+    /// The latest packet of a finding.
+    last: Place,
     /// Captures that have a finding.
     captures: usize,
     /// Their end, and how many connections in them show packets missing.
@@ -82,6 +84,7 @@ impl<'a> Gather<'a> {
             ended: Vec::new(),
             twins: Twins::default(),
             files: Vec::new(),
+            last: Place::default(),
             captures: 0,
             until: Time::UNKNOWN,
             missing: Holes::default(),
@@ -166,6 +169,8 @@ impl Sink for Gather<'_> {
                 self.keys.insert(key, ());
                 self.twins.entry(key).or_default().push(isns(&row.judged.flow));
             }
+            let last = row.judged.flow.last;
+            self.last = if last.time >= self.last.time { last } else { self.last };
             if !self.files.contains(&row.judged.flow.first.file()) {
                 self.files.push(row.judged.flow.first.file());
             }
@@ -185,7 +190,7 @@ impl Sink for Gather<'_> {
         let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
         for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
             self.captures += 1;
-            self.until = self.until.max(capture.facts.end());
+            self.until = self.until.max(capture.facts.end_after(self.last));
             self.missing += capture.facts.holes();
         }
         self.render.end(totals)

@@ -25,7 +25,6 @@ use crate::place::Time;
 use crate::set::Set;
 use crate::summary::{Capture, Difference, Distinct, Drops, Gap, Judged, SaidEnd, Totals};
 use crate::tcp::segment::{FlowKey, Segment};
-use crate::units::is_undated;
 use crate::verdict::EndedAt;
 
 /// Link types and interfaces, which all files of one capture share.
@@ -125,7 +124,7 @@ impl CapturePoint {
         let (own, others) = (&self.kind.links, &kind.links);
         let end = self.totals.facts.end();
         // A time of day comes neither before nor after a date.
-        let is_dated = end == Time::default() || is_undated(end) == is_undated(first);
+        let is_dated = end == Time::default() || end.is_undated() == first.is_undated();
         // An interface may be described only when its first packet comes.
         is_dated && follows(end, first) && (own.is_subset(others) || others.is_subset(own))
     }
@@ -134,7 +133,7 @@ impl CapturePoint {
     /// dates, or its link type.
     pub fn distinct(&self, first: Time) -> Option<Distinct> {
         let end = self.totals.facts.end();
-        let is_of_no_day = is_undated(end) != is_undated(first);
+        let is_of_no_day = end.is_undated() != first.is_undated();
         let by = match end.since(first) {
             _ if is_of_no_day => Difference::Dates,
             Some(nanos) if !follows(end, first) => Difference::Overlap(nanos),
@@ -197,7 +196,7 @@ impl CapturePoint {
             return;
         }
         let said = match is_believed {
-            _ if is_undated(last) && !is_undated(end) => SaidEnd::NotComparable,
+            _ if last.is_undated() && !end.is_undated() => SaidEnd::NotComparable,
             _ if end < last => SaidEnd::BeforeTheLastPacket(end),
             true => SaidEnd::Believed,
             false => SaidEnd::OfACopy(end),

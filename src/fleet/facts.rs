@@ -179,6 +179,7 @@ impl Making {
             first: seen.first().map(At::of),
             last: seen.last().map(At::of),
             newest: seen.newest().map(At::of),
+            undated: seen.undated().map(At::of),
             bare_acks: seen.holds_bare_acks(),
             empty_segments: seen.holds_empty_segments(),
             skipped: skipped.collect(),

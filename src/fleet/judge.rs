@@ -13,6 +13,7 @@ use super::read::{Fault, PartReader, Wanted};
 use crate::capture::series::{missing, rank};
 use crate::capture::{Error, Trouble};
 use crate::engine::crew::Crew;
+use crate::facts::Seen;
 use crate::printable::printable;
 use crate::run::copies::{Beginnings, Copies};
 use crate::run::session::{Session, Stopped};
@@ -163,7 +164,7 @@ fn read(
         &footer.before.about(),
         None,
     )?;
-    session.point_mut().facts_mut().see_more(0, first, None, None);
+    session.point_mut().facts_mut().take(&Seen { first, ..Seen::default() });
     let rows = reader.each(wanted, file, hasher, |row| {
         if row.is_own {
             return Ok(session.take_row(row.segment, row.payload, row.process)?);
@@ -198,8 +199,9 @@ fn end(session: &mut Session, footer: &Footer, file: u16, shard: Shard) -> io::R
     let others = if shard.is_first() { footer.packets.saturating_sub(footer.segments) } else { 0 };
     let place = |at: At| at.place(file);
     let (last, newest) = (footer.last.map(place), footer.newest.map(place));
+    let undated = footer.undated.map(place);
     let facts = session.point_mut().facts_mut();
-    facts.see_more(others, None, last, newest);
+    facts.take(&Seen { packets: others, last, behind: newest, undated, ..Seen::default() });
     facts.note_more(footer.bare_acks, footer.empty_segments);
     if footer.truncated {
         facts.cut_off();

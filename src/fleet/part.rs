@@ -98,6 +98,9 @@ pub struct Footer {
     /// The packet that was read last; none in parts of before that was told.
     #[serde(default)]
     pub newest: Option<At>,
+    /// The latest packet with a time of day alone; none in parts of before that was told.
+    #[serde(default)]
+    pub undated: Option<At>,
     /// The file has a segment with nothing but an ACK.
     pub bare_acks: bool,
     /// The file has a segment without payload.

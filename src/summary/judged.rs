@@ -46,11 +46,12 @@ impl Judged {
     /// Judges a flow that has left its table, or a copy of one that has not.
     pub fn new(Retired { key, flow }: Retired, policy: &Policy, facts: &CaptureFacts) -> Judged {
         let judgement = judge(&key, &flow, policy, facts);
+        let end = facts.end_after(flow.last);
         Judged {
             key,
             flow,
             judgement,
-            end: facts.end(),
+            end,
             said: None,
             withheld: None,
             is_of_text: facts.is_of_text(),

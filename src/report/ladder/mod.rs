@@ -19,7 +19,7 @@ use crate::ladder::{LadderEvent, Step};
 use crate::place::{Place, Time};
 use crate::tcp::side::Side;
 use crate::tcp::state::State;
-use crate::units::{Zone, count, is_undated, packet_time, thousands};
+use crate::units::{Zone, count, packet_time, thousands};
 pub use verdict::{Other, Subject};
 use words::{bytes, flags, offset, sentence};
 
@@ -250,6 +250,6 @@ impl<W: Write> Ladder<W> {
     }
 
     fn time(&self, place: Place) -> String {
-        packet_time(place, self.look.zone, self.look.absolute || !is_undated(place.time))
+        packet_time(place, self.look.zone, self.look.absolute || !place.time.is_undated())
     }
 }

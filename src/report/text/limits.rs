@@ -187,11 +187,12 @@ impl Report<'_> {
             // It may be said to have ended later than its last packet.
             let end = facts.end().max(last.time);
             let [zone, later] = [first.time, end].map(|time| zone_mark(time, self.look.zone));
-            // Clocks may be put forward or back in it.
-            let zone = if zone == later { zone } else { lang.zones(zone, later) };
+            // Clocks may be put forward or back in it; what has no date has no zone.
+            let is_one = zone == later || first.time.is_undated();
+            let zone = if is_one { later } else { lang.zones(zone, later) };
             let times = format!("{} … {} {zone}", time(first.time), time(end));
             text += &(lang.comma() + times.trim_end());
-            if let Some(nanos) = end.since(first.time) {
+            if let Some(nanos) = end.measured_since(first.time) {
                 text += &lang.aside(duration(TimeDelta::nanoseconds(nanos)));
             }
         } else if facts.packets() > 0 {
