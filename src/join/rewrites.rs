@@ -3,6 +3,7 @@
 //! Only the latest handshakes are remembered, in a table of fixed size: a new one takes the place of
 //! an older one, which is then joined with nothing.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -28,8 +29,7 @@ pub type Pairs = Arc<HashSet<FlowKey, RandomState>>;
 /// Addresses that were rewritten on the way (NAT), as learnt from one capture.
 #[derive(Default)]
 pub struct Rewrites {
-    /// By the ISN of the SYN.
-    handshakes: Box<Paged<Handshake, 64, { HANDSHAKES / 64 }>>,
+    handshakes: Handshakes,
     aliases: HashMap<FlowKey, Alias, RandomState>,
     /// The other way round.
     others: HashMap<FlowKey, FlowKey, RandomState>,
@@ -43,14 +43,26 @@ pub struct Rewrites {
     twins: bool,
 }
 
+/// The latest handshakes, by the ISN of the SYN.
+struct Handshakes {
+    /// The ISN of the one at each place, if any is there: most that are looked for are gone, and to see that, none of the
+    /// others' memory has to be waited for.
+    isns: Box<[u32]>,
+    each: Box<Paged<Handshake, 64, { HANDSHAKES / 64 }>>,
+    /// The second sights of those that have one: few.
+    seconds: HashMap<usize, Second, RandomState>,
+}
+
 /// A SYN, and what answered it.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Handshake {
-    isn: Seq,
     at: Time,
     first: Sight,
-    /// Elsewhere, since few have one: the smaller the table, the nearer the cache that it lies in.
-    second: Option<Box<Sight>>,
+}
+
+/// A second sight of a SYN, under other addresses.
+struct Second {
+    sight: Sight,
     /// More than two flows fit.
     crowded: bool,
 }
@@ -73,6 +85,41 @@ struct Alias {
     /// The client's end there, and here.
     client: End,
     client_here: End,
+}
+
+impl Default for Handshakes {
+    fn default() -> Handshakes {
+        let isns = vec![0; HANDSHAKES].into_boxed_slice();
+        Handshakes { isns, each: Box::default(), seconds: HashMap::default() }
+    }
+}
+
+impl Handshakes {
+    /// The place of a handshake.
+    fn place(isn: Seq) -> usize {
+        // Knuth's multiplier: the upper bits are well mixed.
+        (isn.0.wrapping_mul(2_654_435_769) >> 20) as usize % HANDSHAKES
+    }
+
+    /// Returns the handshake that began with this number, and its place.
+    fn find(&mut self, isn: Seq) -> Option<(usize, &mut Handshake)> {
+        let at = Handshakes::place(isn);
+        let is_here = self.isns.get(at) == Some(&isn.0);
+        let known = if is_here { self.each.place(at).as_mut() } else { None };
+        known.map(|known| (at, known))
+    }
+
+    /// Remembers one in place of another.
+    fn put(&mut self, isn: Seq, handshake: Handshake) {
+        let at = Handshakes::place(isn);
+        if let Some(before) = self.isns.get_mut(at) {
+            *before = isn.0;
+        }
+        *self.each.place(at) = Some(handshake);
+        if !self.seconds.is_empty() {
+            self.seconds.remove(&at);
+        }
+    }
 }
 
 impl Rewrites {
@@ -126,79 +173,82 @@ impl Rewrites {
         self.others.get(key).copied()
     }
 
-    fn slot(isn: Seq) -> usize {
-        // Knuth's multiplier: the upper bits are well mixed.
-        (isn.0.wrapping_mul(2_654_435_769) >> 20) as usize % HANDSHAKES
-    }
-
     fn learn_syn(&mut self, segment: &Segment) {
         // A connection of its own begins there.
         self.forget(segment.key);
         let (key, hash, client) = (segment.key, segment.hash, segment.from);
         let sight = Sight { key, hash, client, answer: None };
-        let slot = self.handshakes.place(Rewrites::slot(segment.seq));
-        let known = slot.as_mut().filter(|known| {
+        let known = self.handshakes.find(segment.seq).filter(|(_, known)| {
             let apart = segment.place.time.since(known.at);
             let together = apart.is_none_or(|apart| apart <= TOGETHER_NS);
-            known.isn == segment.seq && (together || known.first.key == key)
+            together || known.first.key == key
         });
-        match known {
-            Some(known) if known.first.key == key => {}
-            Some(known) => match &known.second {
-                None => known.second = Some(Box::new(sight)),
-                Some(second) if second.key == key => {}
-                // A third: whose twin is it?
-                Some(second) => {
-                    known.crowded = true;
-                    if !self.pairs.is_empty() {
-                        let pairs = Arc::make_mut(&mut self.pairs);
-                        [known.first.key, second.key].iter().for_each(|key| {
-                            pairs.remove(key);
-                        });
-                        self.seconds.remove(&second.key);
-                    }
+        let Some((at, &mut known)) = known else {
+            let at = segment.place.time;
+            return self.handshakes.put(segment.seq, Handshake { at, first: sight });
+        };
+        if known.first.key == key {
+            return;
+        }
+        match self.handshakes.seconds.entry(at) {
+            Entry::Vacant(none) => drop(none.insert(Second { sight, crowded: false })),
+            Entry::Occupied(second) if second.get().sight.key == key => {}
+            // A third: whose twin is it?
+            Entry::Occupied(mut second) => {
+                second.get_mut().crowded = true;
+                let second = second.get().sight;
+                if !self.pairs.is_empty() {
+                    let pairs = Arc::make_mut(&mut self.pairs);
+                    [known.first.key, second.key].iter().for_each(|key| {
+                        pairs.remove(key);
+                    });
+                    self.seconds.remove(&second.key);
                 }
-            },
-            None => {
-                let (isn, at) = (segment.seq, segment.place.time);
-                *slot = Some(Handshake { isn, at, first: sight, second: None, crowded: false });
             }
         }
     }
 
     fn learn_answer(&mut self, segment: &Segment) {
         let isn = Seq(segment.ack.0.wrapping_sub(1));
-        let Some(known) = self.handshakes.place(Rewrites::slot(isn)) else { return };
-        if known.isn != isn {
-            return;
-        }
+        let Some((at, Handshake { first, .. })) = self.handshakes.find(isn) else { return };
         let answer = Some(segment.seq);
-        if known.first.key == segment.key {
-            known.first.answer = answer;
-        } else if let Some(second) = known.second.as_mut().filter(|s| s.key == segment.key) {
-            second.answer = answer;
-        } else {
-            let to_client = segment.from.other();
-            let same_end =
-                segment.key.endpoint(to_client) == known.first.key.endpoint(known.first.client);
-            if !same_end || known.second.is_some() || known.first.answer.is_some() {
-                return;
-            }
-            known.first.answer = answer;
-            self.redirected += 1;
-            let Sight { key: to, hash, client, .. } = known.first;
-            self.alias(segment.key, Alias { to, hash, client, client_here: to_client });
-            return;
+        if first.key == segment.key {
+            first.answer = answer;
         }
-        let twins = known.second.as_ref().filter(|_| !known.crowded);
-        if let Some(second) = twins.filter(|second| second.answer == known.first.answer) {
+        let first = *first;
+        let mut second = self.handshakes.seconds.get_mut(&at);
+        if first.key != segment.key {
+            match &mut second {
+                Some(Second { sight, .. }) if sight.key == segment.key => sight.answer = answer,
+                Some(_) => return,
+                None => return self.redirect(segment, first),
+            }
+        }
+        let twin = second.filter(|second| !second.crowded).map(|second| second.sight);
+        if let Some(twin) = twin.filter(|twin| twin.answer == first.answer) {
             let pairs = Arc::make_mut(&mut self.pairs);
             if pairs.len() < ALIASES {
                 self.twins = true;
-                pairs.extend([known.first.key, second.key]);
-                self.seconds.insert(second.key, known.first.key);
+                pairs.extend([first.key, twin.key]);
+                self.seconds.insert(twin.key, first.key);
             }
         }
+    }
+
+    /// Learns from a SYN/ACK which addresses the answers to a SYN have, if they are others, and it is the first.
+    fn redirect(&mut self, segment: &Segment, syn: Sight) {
+        let to_client = segment.from.other();
+        let same_end = segment.key.endpoint(to_client) == syn.key.endpoint(syn.client);
+        if !same_end || syn.answer.is_some() {
+            return;
+        }
+        let isn = Seq(segment.ack.0.wrapping_sub(1));
+        if let Some((_, Handshake { first, .. })) = self.handshakes.find(isn) {
+            first.answer = Some(segment.seq);
+        }
+        self.redirected += 1;
+        let Sight { key: to, hash, client, .. } = syn;
+        self.alias(segment.key, Alias { to, hash, client, client_here: to_client });
     }
 
     fn alias(&mut self, key: FlowKey, alias: Alias) {
