@@ -188,7 +188,8 @@ impl Groups {
             groups.extend(of_service.into_iter().map(Cow::Borrowed));
             groups.extend(joined(&small).map(Cow::Owned));
         }
-        groups.sort_by_key(|group| Reverse(rank(group)));
+        // What is moved are their places: a group is large.
+        groups.sort_by_cached_key(|group| Reverse(rank(group)));
         groups
     }
 

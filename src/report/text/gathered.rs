@@ -1,5 +1,6 @@
 //! Rows, gathered for a report that is written when all have come.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -77,6 +78,7 @@ impl Gathered {
             dates: look.dates || crosses_midnight(totals, look.zone),
             totals,
             found: &self.found,
+            groups: OnceCell::new(),
             longest: self.found.longest(),
             others: &self.others,
             more_others: self.more_others,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::code::code_lines;
+use super::page::HEIGHT;
 use super::report::Report;
 use crate::place::Place;
 use crate::report::lang::{Lang, Thing};
@@ -49,8 +50,10 @@ struct Shown {
 }
 
 impl Report<'_> {
+    /// As many as can be shown: of thousands, a screen has room for a few.
     pub fn groups(&self) -> GroupLines {
-        let groups = self.shown_groups();
+        let mut groups = self.shown_groups();
+        groups.truncate(self.look.limit().unwrap_or(HEIGHT));
         GroupLines {
             rows: groups.iter().map(|group| row(group, self.lang())).collect(),
             codes: groups.iter().map(|group| code_lines(group, self.look.frames)).collect(),
@@ -59,12 +62,16 @@ impl Report<'_> {
     }
 
     /// All of them, each for itself, only where nothing is to be left out.
-    fn shown_groups(&self) -> Vec<Cow<'_, Group>> {
-        let groups = &self.found.groups;
+    fn shown_groups(&self) -> Vec<&Group> {
         match self.look.limit() {
-            Some(usize::MAX) => groups.sorted().into_iter().map(Cow::Borrowed).collect(),
-            _ => groups.by_service(),
+            Some(usize::MAX) => self.found.groups.sorted(),
+            _ => self.by_service().iter().map(Cow::as_ref).collect(),
         }
+    }
+
+    /// The groups by service, put in order once for all that is told of them.
+    pub fn by_service(&self) -> &[Cow<'_, Group>] {
+        self.groups.get_or_init(|| self.found.groups.by_service())
     }
 
     /// The room that all groups need at least: what is known of the largest is worth more than a list of its

@@ -16,7 +16,7 @@ impl Report<'_> {
     /// Only where the files can be read again.
     pub fn next(&self) -> Option<String> {
         let options = self.look.explain.as_deref()?;
-        let seen = self.found.groups.foremost()?;
+        let seen = &self.by_service().first()?.longest;
         // Where the FIN itself was not captured, any packet leads there.
         let place = seen.fin.unwrap_or(seen.first);
         let names = names(place, self.totals);
@@ -28,7 +28,7 @@ impl Report<'_> {
             _ => place.frame().to_string(),
         };
         let files: Vec<String> = names.into_iter().map(shell::word).collect();
-        let local = local(&seen);
+        let local = local(seen);
         let files = files.join(" ");
         let command = format!("closewait explain {files} --frame {frame}{local}{options}");
         Some(self.lang().next(command))

@@ -1,5 +1,7 @@
 //! The report: what there is to say, in which order, and how much of it there is room for.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -14,6 +16,7 @@ use crate::report::lang::Lang;
 use crate::report::shared::Shared;
 use crate::summary::Totals;
 use crate::summary::found::Found;
+use crate::summary::groups::Group;
 use crate::summary::seen::{Process, Seen};
 use crate::tcp::segment::Endpoint;
 use crate::units::{Zone, clock_time};
@@ -34,6 +37,8 @@ pub struct Report<'a> {
     pub dates: bool,
     pub totals: &'a Totals,
     pub found: &'a Found,
+    /// Its groups by service, once somebody has asked for them.
+    pub groups: OnceCell<Vec<Cow<'a, Group>>>,
     /// Findings that were kept, the longest held first.
     pub longest: Vec<&'a Seen>,
     pub others: &'a [Seen],
