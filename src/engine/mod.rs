@@ -6,10 +6,12 @@
 //! * [`again`]: files of which segments are read again
 //! * `sample`: flows that were closed, some of which are read; `senders`: whose checksums can be believed
 //! * [`batch`]: the segments of one round
+//! * [`counted`]: what is counted of connections that have left
 //! * [`crew`]: threads, and any job for them
 
 pub mod again;
 pub mod batch;
+pub mod counted;
 pub mod crew;
 pub mod orders;
 pub mod point;

@@ -2,6 +2,7 @@
 
 use super::again::Files;
 use super::batch::{Kept, Mark};
+use super::counted::Counted;
 use super::crew::Crew;
 use super::orders::Orders;
 use super::senders::Senders;
@@ -405,11 +406,11 @@ impl CapturePoint {
     pub fn add_to(&self, totals: &mut Totals) {
         let (tally, evicted) = self.shards.counts();
         totals.tally += tally;
-        totals.closes += &self.shards.closes();
+        let Counted { closes, history } = self.shards.counted();
+        totals.closes += &closes;
         totals.evicted += evicted;
         totals.rewritten += self.rewrites.redirected();
         totals.facts += &self.totals.facts;
-        let history = self.shards.history();
         totals.captures.push(Capture { history, ..self.totals.clone() });
     }
 }

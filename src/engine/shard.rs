@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Given, Octets};
+use super::counted::{Counted, Counts};
 use super::crew::Job;
 use super::orders::Orders;
 use super::sample::is_sampled;
@@ -10,8 +11,6 @@ use crate::attach::Facts;
 use crate::attach::conversations::{Again, Conversations, Extent, Heard, NO_PIECE, Piece};
 use crate::attach::deaf::Found;
 use crate::attach::registry::Withheld;
-use crate::summary::closes::Closes;
-use crate::summary::history::History;
 use crate::summary::race;
 use crate::summary::{Judged, Tally};
 use crate::table::{Evict, FlowTable, Retired};
@@ -26,6 +25,8 @@ pub struct Work {
     pub orders: Orders,
     /// Its segments.
     pub batch: Batch,
+    /// Counts of the flows that leave.
+    pub counts: Arc<Counts>,
 }
 
 /// One part of the 4-tuples.
@@ -42,10 +43,6 @@ pub struct Shard {
     sampled: Vec<FlowId>,
     /// Counts of flows that have left.
     pub tally: Tally,
-    /// Closes of flows that have left.
-    pub closes: Closes,
-    /// States of flows that have left.
-    pub history: History,
     /// Holes in flows that have left.
     pub holes: holes::Count,
     /// 4-tuples whose octets need not be handed on, as this round has shown.
@@ -61,14 +58,18 @@ impl Shard {
     }
 
     /// Takes its segments in, and judges what has ended.
-    fn run(&mut self, Work { orders, batch }: &Work) {
+    fn run(&mut self, Work { orders, batch, counts }: &Work) {
         self.take_in(orders, batch);
+        counts.with(|counted| self.judge_ended(orders, counted));
+    }
+
+    fn judge_ended(&mut self, orders: &Orders, counted: &mut Counted) {
         if orders.last {
             let flows = std::mem::take(&mut self.table).into_flows();
-            let (_, mut judge) = self.judge(orders);
+            let (_, mut judge) = self.judge(orders, counted);
             return flows.for_each(|flow| judge.judge(flow));
         }
-        let (table, mut judge) = self.judge(orders);
+        let (table, mut judge) = self.judge(orders, counted);
         if orders.settled {
             table.retire(orders.facts.end(), |flow| judge.judge(flow));
         }
@@ -90,16 +91,18 @@ impl Shard {
     }
 
     /// Its flows, and a judge of those that leave.
-    fn judge<'a>(&'a mut self, orders: &'a Orders) -> (&'a mut FlowTable, Judge<'a>) {
-        let Shard { table, conversations, judged, sampled, tally, closes, history, holes, .. } =
-            self;
-        let judge = Judge { orders, conversations, judged, sampled, tally, closes, history, holes };
-        (table, judge)
+    fn judge<'a>(
+        &'a mut self,
+        orders: &'a Orders,
+        counted: &'a mut Counted,
+    ) -> (&'a mut FlowTable, Judge<'a>) {
+        let Shard { table, conversations, judged, sampled, tally, holes, .. } = self;
+        (table, Judge { orders, conversations, judged, sampled, tally, counted, holes })
     }
 
     /// Judges flows that there is no memory for. Returns how many these are.
-    pub fn evict(&mut self, which: Evict, orders: &Orders) -> usize {
-        let (table, mut judge) = self.judge(orders);
+    pub fn evict(&mut self, which: Evict, orders: &Orders, counted: &mut Counted) -> usize {
+        let (table, mut judge) = self.judge(orders, counted);
         table.evict(which, |flow| judge.judge_early(flow))
     }
 
@@ -232,8 +235,7 @@ struct Judge<'a> {
     judged: &'a mut Vec<Judged>,
     sampled: &'a [FlowId],
     tally: &'a mut Tally,
-    closes: &'a mut Closes,
-    history: &'a mut History,
+    counted: &'a mut Counted,
     holes: &'a mut holes::Count,
 }
 
@@ -265,8 +267,7 @@ impl Judge<'_> {
             self.tally.in_transaction += u64::from(self.is_in_transaction(&judged));
         }
         if !is_twin {
-            self.closes.count(&judged);
-            self.history.count(&judged);
+            self.counted.count(&judged);
         }
         if is_asked_for || judged.judgement.is_notable() {
             self.judged.push(judged);

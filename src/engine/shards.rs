@@ -11,14 +11,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::batch::{Batch, Kept, Lent, Mark, SHARDS};
+use super::counted::{Counted, Counts};
 use super::crew::Crew;
 use super::orders::Orders;
 use super::shard::{Part, Shard, Task, Work};
 use crate::attach::conversations::{Extent, Piece};
 use crate::attach::deaf::Found;
 use crate::attach::spared::Spot;
-use crate::summary::closes::Closes;
-use crate::summary::history::History;
 use crate::summary::{Judged, Tally};
 use crate::table::too_many;
 use crate::tcp::flow::{Flow, FlowId};
@@ -80,6 +79,7 @@ pub struct Shards {
     #[expect(clippy::vec_box, reason = "what moves is a pointer")]
     shards: Vec<Box<Shard>>,
     waiting: Batch,
+    counts: Arc<Counts>,
     /// Emptied, for the round after.
     spare: Option<Batch>,
     lent: Lent,
@@ -103,6 +103,7 @@ impl Shards {
         Shards {
             shards: (0..SHARDS).map(Shard::new).map(Box::new).collect(),
             waiting: Batch::default(),
+            counts: Arc::default(),
             spare: None,
             lent: Lent::default(),
             packets: 0,
@@ -167,7 +168,7 @@ impl Shards {
         let spare = self.spare.take().unwrap_or_default();
         let mut batch = std::mem::replace(&mut self.waiting, spare);
         batch.seal();
-        let work = Arc::new(Work { orders, batch });
+        let work = Arc::new(Work { orders, batch, counts: Arc::clone(&self.counts) });
         self.start(&Task::Round(Arc::clone(&work)), crew);
         self.packets = 0;
         self.round_packets = (self.round_packets * 2).min(self.longest_round);
@@ -213,7 +214,7 @@ impl Shards {
         self.spare = None;
         let mut batch = std::mem::take(&mut self.waiting);
         batch.seal();
-        let work = Arc::new(Work { orders, batch });
+        let work = Arc::new(Work { orders, batch, counts: Arc::clone(&self.counts) });
         if work.orders.again.is_some() {
             self.start(&Task::Ask(Arc::clone(&work)), crew);
             self.finish(crew);
@@ -280,9 +281,11 @@ impl Shards {
     fn evict(&mut self, orders: &Orders) {
         let tables = self.shards.iter().map(|shard| &shard.table);
         let Some(which) = too_many(tables, orders.max_flows.max(1)) else { return };
-        for shard in &mut self.shards {
-            self.evicted += shard.evict(which, orders) as u64;
-        }
+        self.counts.with(|counted| {
+            for shard in &mut self.shards {
+                self.evicted += shard.evict(which, orders, counted) as u64;
+            }
+        });
     }
 
     /// The number of flows in memory, between two rounds.
@@ -302,18 +305,9 @@ impl Shards {
         (tally, self.evicted)
     }
 
-    /// Closes of flows that have left, so far.
-    pub fn closes(&self) -> Closes {
-        let mut closes = Closes::default();
-        self.shards.iter().for_each(|shard| closes += &shard.closes);
-        closes
-    }
-
-    /// States of flows that have left, but for those that may be shown twice.
-    pub fn history(&self) -> History {
-        let mut history = History::default();
-        self.shards.iter().for_each(|shard| history += &shard.history);
-        history
+    /// Closes and states of flows that have left, so far, but for those that may be shown twice.
+    pub fn counted(&self) -> Counted {
+        self.counts.all()
     }
 
     /// Counts connections that show holes, between two rounds: those that have left, and those that have

@@ -155,7 +155,9 @@ impl Resting {
 
     /// All flows, in no particular order.
     pub fn into_all(self) -> impl Iterator<Item = Retired> {
-        let places: Vec<u32> = self.index.iter().copied().collect();
+        let mut places: Vec<u32> = self.index.iter().copied().collect();
+        // In the order of memory, each comes before it is waited for.
+        places.sort_unstable();
         places.into_iter().map(move |at| self.get(at))
     }
 
