@@ -4,9 +4,10 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-/// Octets of a piece, and pieces that may wait: what is read ahead is bounded.
+/// Octets of a piece, and pieces that may wait. What is read ahead is bounded, by as much as comes while a round is
+/// judged: whoever waits for another is woken on its processor, and both share that one for a while.
 const PIECE: usize = 256 << 10;
-const WAITING: usize = 4;
+const WAITING: usize = 64;
 
 type Input = Box<dyn Read + Send>;
 
