@@ -210,18 +210,24 @@ impl CaptureFacts {
         self.end
     }
 
-    /// The end by the clock that a packet was captured with. Where that was set back and has not caught up since, the
-    /// latest time of all is one of before; where it told no date, one with a date does not compare.
-    pub fn end_after(&self, place: Place) -> Time {
-        if place.time.is_undated() && !self.end.is_undated() {
-            return self.seen.undated.map_or(place.time, |undated| undated.time.max(place.time));
+    /// The end as far as it compares with the time of a packet: where that is a time of day, a date does not.
+    pub fn end_beside(&self, place: Place) -> Time {
+        match place.time.is_undated() && !self.end.is_undated() {
+            true => self.seen.undated.map_or(place.time, |undated| undated.time.max(place.time)),
+            false => self.end,
         }
-        let Some((last, newest)) = self.last().zip(self.newest()) else { return self.end };
+    }
+
+    /// The end by the clock that a packet was captured with: where that was set back and has not caught up since,
+    /// the latest time of all is one of before.
+    pub fn end_after(&self, place: Place) -> Time {
+        let end = self.end_beside(place);
+        let Some((last, newest)) = self.last().zip(self.newest()) else { return end };
         let is_set_back = last.time.since(newest.time) > Some(DISORDER_NS);
         let comes_later = |one: Place| one.order() > last.order();
-        match is_set_back && comes_later(newest) && comes_later(place) && self.end == last.time {
+        match is_set_back && comes_later(newest) && comes_later(place) && end == last.time {
             true => newest.time,
-            false => self.end,
+            false => end,
         }
     }
 
@@ -408,8 +414,8 @@ mod tests {
             times.iter().zip(1..).for_each(|(ns, frame)| facts.see(place(*ns, frame)));
             facts.end_after(place(of, 1)).nanos().map(i128::from)
         };
-        for times in [&[5, 9, DATED][..], &[DATED, 5, 9], &[5, DATED, 9], &[9, 5, DATED, DATED + 7]]
-        {
+        const LATER: i128 = DATED + 7_000_000_000;
+        for times in [&[5, 9, DATED][..], &[DATED, 5, 9], &[5, DATED, 9], &[9, 5, LATER, DATED]] {
             assert_eq!(end(times, 5), Some(9), "{times:?}");
         }
         assert_eq!(end(&[5, 9, DATED, DATED + 7], DATED), Some(DATED + 7));

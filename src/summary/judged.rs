@@ -46,7 +46,7 @@ impl Judged {
     /// Judges a flow that has left its table, or a copy of one that has not.
     pub fn new(Retired { key, flow }: Retired, policy: &Policy, facts: &CaptureFacts) -> Judged {
         let judgement = judge(&key, &flow, policy, facts);
-        let end = facts.end_after(flow.last);
+        let end = facts.end_beside(flow.last);
         Judged {
             key,
             flow,
