@@ -52,7 +52,7 @@ pub fn cuts_packets(snap_length: u32) -> bool {
     (1..WHOLE).contains(&snap_length)
 }
 
-/// Packets of a capture that follow one another, as far as each bears on the whole.
+/// Packets of a capture that follow one another, as far as each bears on the whole: all of them have dates, or none has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     /// Packets of any kind.
@@ -81,19 +81,9 @@ impl Seen {
         self.packets += 1;
         self.first.get_or_insert(place);
         if self.last.is_none_or(|last: Place| place.time >= last.time) {
-            let before = self.last.replace(place);
-            self.keep_undated(before.filter(|before| before.time.is_undated()));
+            self.last = Some(place);
         } else if place.time != Time::UNKNOWN {
             self.behind = Some(place);
-            self.keep_undated(Some(place).filter(|place| place.time.is_undated()));
-        }
-    }
-
-    /// Keeps the latest packet of those with a time of day alone.
-    #[inline(always)]
-    fn keep_undated(&mut self, undated: Option<Place>) {
-        if undated.is_some() {
-            self.undated = self.undated.into_iter().chain(undated).max_by_key(|place| place.time);
         }
     }
 
@@ -128,7 +118,7 @@ impl CaptureFacts {
             self.newest().into_iter().chain(seen.newest()).max_by_key(|place| place.order());
         self.seen.first = self.seen.first.or(first);
         let undated = undated.into_iter().chain(last).filter(|last| last.time.is_undated());
-        self.seen.keep_undated(undated.max_by_key(|place| place.time));
+        self.seen.undated = undated.chain(self.seen.undated).max_by_key(|undated| undated.time);
         let is_later = |last: &Place| self.seen.last.is_none_or(|known| last.time >= known.time);
         if let Some(last) = last.filter(is_later) {
             self.seen.last = Some(last);

@@ -220,8 +220,9 @@ impl CapturePoint {
     #[inline(always)]
     pub fn take_usual(&mut self, source: &mut impl Source, decoder: &Decoder) -> u64 {
         let (mut left, mut seen) = (self.left(), Seen::default());
+        let undated = self.totals.facts.end().is_undated();
         let taken = source.each_whole(|frame| {
-            if left == 0 || frame.may_name_process() {
+            if left == 0 || frame.may_name_process() || frame.place.time.is_undated() != undated {
                 return false;
             }
             match decoder.decode_usual(frame) {
