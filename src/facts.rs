@@ -21,6 +21,8 @@ use crate::tcp::segment::{FlowKey, Segment};
 #[derive(Clone, Debug, Default)]
 pub struct CaptureFacts {
     end: Time,
+    /// The end by the clock of the packets that were read last, where the capture says so that they were chosen from.
+    told_end: Option<Time>,
     seen: Seen,
     /// Drops of the files that have been read to their end.
     drops_before: u64,
@@ -112,6 +114,7 @@ impl CaptureFacts {
     /// Takes in packets that come next.
     pub fn take(&mut self, seen: &Seen) {
         let Seen { first, last, undated, .. } = *seen;
+        self.told_end = None;
         self.seen.packets = self.seen.packets.saturating_add(seen.packets);
         self.seen.segments += seen.segments;
         self.seen.behind =
@@ -172,6 +175,7 @@ impl CaptureFacts {
         if let Some(end) = about.ended.and_then(|ended| ended.after(self.end)) {
             self.wait_until(end);
         }
+        self.told_end = about.ended.filter(|ended| ended.is_sure).map(|ended| ended.by_clock);
     }
 
     /// Takes note that nothing was captured between two files that are no series.
@@ -213,10 +217,11 @@ impl CaptureFacts {
     pub fn end_after(&self, place: Place) -> Time {
         let end = self.end_beside(place);
         let Some((last, newest)) = self.last().zip(self.newest()) else { return end };
-        let is_set_back = last.time.since(newest.time) > Some(DISORDER_NS);
+        let after = self.told_end.unwrap_or(newest.time);
+        let is_set_back = last.time.since(after) > Some(DISORDER_NS);
         let comes_later = |one: Place| one.order() > last.order();
         match is_set_back && comes_later(newest) && comes_later(place) && end == last.time {
-            true => newest.time,
+            true => after,
             false => end,
         }
     }

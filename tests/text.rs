@@ -676,5 +676,25 @@ fn a_date_does_not_end_what_has_none() {
     assert!(!out.contains(" d "), "how long that took, nobody knows: {out}");
 }
 
+/// Where the clock was set back, what comes after all packets of a finding tells how long it was held: in the text, and in
+/// what `-w` makes of it, which does not have that.
+#[test]
+fn a_clock_that_was_set_back_is_told_on() {
+    let scratch = Scratch::new();
+    let held = |path: &str| {
+        let flows = json_lines(&closewait(&[path, "--format", "jsonl"]));
+        (flows[0]["verdict"].clone(), flows[0]["held_s"].clone())
+    };
+    let back = INCIDENT.replace("11:38:45", "00:00:30");
+    for (last, seconds) in [("00:05:00.0", 269.259042), ("11:50:00.0", 42_569.259042)] {
+        let text = format!("{back}{last} ARP, Request who-has 10.0.0.1, length 28\n");
+        let path = scratch.write("back.txt", text.as_bytes());
+        assert_eq!(held(&path), ("leak".into(), seconds.into()), "{last}");
+        let written = scratch.path().join("back.pcapng").display().to_string();
+        closewait(&[&path, "-w", &written]);
+        assert_eq!(held(&written), ("leak".into(), seconds.into()), "{last}, written");
+    }
+}
+
 /// The other side's FIN.
 const ENDED: &str = "IP 172.18.0.5.38822 > 172.18.0.3.3306: Flags [F.], seq 144, ack 124, win 229";
