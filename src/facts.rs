@@ -206,10 +206,12 @@ impl CaptureFacts {
 
     /// The end as far as it compares with the time of a packet: where that is a time of day, a date does not.
     pub fn end_beside(&self, place: Place) -> Time {
-        match place.time.is_undated() && !self.end.is_undated() {
-            true => self.seen.undated.map_or(place.time, |undated| undated.time.max(place.time)),
-            false => self.end,
+        if !place.time.is_undated() || self.end.is_undated() {
+            return self.end;
         }
+        let last = self.seen.undated.map(|undated| undated.time);
+        let told = self.told_end.filter(|told| told.is_undated());
+        last.into_iter().chain(told).fold(place.time, Time::max)
     }
 
     /// The end by the clock that a packet was captured with: where that was set back and has not caught up since,
