@@ -163,7 +163,7 @@ impl CaptureFacts {
         if !about.ended_elsewhere.is_empty() {
             Arc::make_mut(&mut self.ended_elsewhere).extend(about.ended_elsewhere.iter());
         }
-        self.seen.bare_acks |= about.bare_acks;
+        self.note_more(about.bare_acks, about.bare_acks);
         self.drops = about.drops;
     }
 

@@ -215,3 +215,21 @@ fn what_cannot_be_written_is_said() {
     assert_eq!(std::fs::read(&app).expect("it is there"), original, "inputs stay as they are");
     assert_eq!(closewait(&[&db, "--local", "1.2.3.4", "-w", "/dev/full"]).status.code(), Some(2));
 }
+
+/// Whether a filter left out bare ACKs, the capture tells, not the packets that were chosen from it: without any, what the
+/// peer's FIN is inferred from would be nothing.
+#[test]
+fn what_the_capture_shows_is_kept() {
+    let lines = [
+        "10:00:00.0 IP 10.0.0.5.40000 > 10.0.0.3.3306: Flags [S], seq 100, length 0",
+        "10:00:00.1 IP 10.0.0.3.3306 > 10.0.0.5.40000: Flags [S.], seq 200, ack 101, length 0",
+        "10:00:00.2 IP 10.0.0.5.40000 > 10.0.0.3.3306: Flags [P.], seq 1:61, ack 2, length 60",
+        "10:01:00.0 IP 10.0.0.6.40000 > 10.0.0.3.3306: Flags [.], ack 1, length 0\n",
+    ];
+    let scratch = Scratch::new();
+    let path = scratch.write("implied.txt", lines.join("\n").as_bytes());
+    let (written, report, again) = extract(&scratch, &[&path]);
+    assert_eq!(report[0]["doubts"].to_string(), r#"["unacked","peer-fin-missed"]"#);
+    assert_eq!(findings(&report), findings(&again));
+    assert!(!text(&closewait(&[&written])).0.contains("no bare ACK"));
+}

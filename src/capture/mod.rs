@@ -134,7 +134,8 @@ pub struct About {
     pub lines_skipped: u64,
     /// Lines of a text that are packets, and cannot be read.
     pub unread: Unread,
-    /// A text has bare ACKs, be they such that their own numbers cannot be known.
+    /// A text has bare ACKs, be they such that their own numbers cannot be known; or the capture that closewait chose these
+    /// packets from.
     pub bare_acks: bool,
     /// Connections of a text that may be others of it under other names.
     pub ambiguous: Ambiguous,

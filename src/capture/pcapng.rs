@@ -486,6 +486,7 @@ fn note_of_ours(options: &[PcapNGOption], about: &mut About) {
     let octets = comment.and_then(|option| option.as_bytes().ok());
     let Some(text) = octets.and_then(|octets| core::str::from_utf8(octets).ok()) else { return };
     about.holes = super::write::holes(text).unwrap_or(about.holes);
+    about.bare_acks |= text == super::write::BARE_ACKS;
     if let Some(key) = super::write::ended_elsewhere(text)
         && about.ended_elsewhere.len() < MOST_COMMENTS
     {

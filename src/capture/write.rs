@@ -271,6 +271,9 @@ pub fn holes(comment: &str) -> Option<Holes> {
     Some(Holes { shown: shown.parse().ok()?, of: of.parse().ok()? })
 }
 
+/// A sentence on the capture that packets were chosen from, where none of them shows it: no filter left those out.
+pub const BARE_ACKS: &str = "the capture has ACKs that carry nothing";
+
 const ENDED: &str = "may have ended, as other addresses or another capture showed: ";
 const AND: &str = " and ";
 

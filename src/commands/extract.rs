@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::capture::file::FileSource;
-use crate::capture::write::{Described, PacketToWrite, Writer, ended_elsewhere_text};
+use crate::capture::write::{BARE_ACKS, Described, PacketToWrite, Writer, ended_elsewhere_text};
 use crate::capture::{About, LinkType, Source};
 use crate::names;
 use crate::owner::Socket;
@@ -71,6 +71,7 @@ pub struct Gather<'a> {
     /// Their end, and how many connections in them show packets missing.
     until: Time,
     missing: Holes,
+    bare_acks: bool,
 }
 
 impl<'a> Gather<'a> {
@@ -88,6 +89,7 @@ impl<'a> Gather<'a> {
             captures: 0,
             until: Time::UNKNOWN,
             missing: Holes::default(),
+            bare_acks: false,
         }
     }
 
@@ -138,6 +140,7 @@ impl<'a> Gather<'a> {
             drops: Vec::new(),
             until: self.until,
             missing: self.missing,
+            lacks_bare_acks: self.bare_acks,
         })
     }
 }
@@ -192,6 +195,7 @@ impl Sink for Gather<'_> {
             self.captures += 1;
             self.until = self.until.max(capture.facts.end_after(self.last));
             self.missing += capture.facts.holes();
+            self.bare_acks |= capture.facts.holds_bare_acks();
         }
         self.render.end(totals)
     }
@@ -231,6 +235,8 @@ pub struct Extract {
     drops: Vec<u64>,
     until: Time,
     missing: Holes,
+    /// The captures have bare ACKs, and no packet that was written is one.
+    lacks_bare_acks: bool,
 }
 
 impl Extract {
@@ -239,6 +245,9 @@ impl Extract {
         // A connection is held until the capture ends, not until its last packet.
         for (interface, drops) in self.drops.iter().enumerate() {
             self.writer.statistics(interface as u32, self.until, *drops, self.missing)?;
+        }
+        if self.lacks_bare_acks && !self.drops.is_empty() {
+            self.writer.comment(0, self.until, BARE_ACKS)?;
         }
         // What shows that is of other connections, or of another capture.
         for key in self.ended.iter().filter(|_| !self.drops.is_empty()) {
@@ -327,6 +336,7 @@ impl Trace for Extract {
             snap_len: 0,
             digits: frame.place.digits(),
         };
+        self.lacks_bare_acks &= !segment.is_bare_ack();
         self.ends = [End::Lower, End::Upper].map(|end| segment.key.endpoint(end).ip).into();
         self.packet = Some((packet, origin));
         Ok(())
