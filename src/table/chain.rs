@@ -52,12 +52,6 @@ impl Chain {
         prefetch(&self.tired);
     }
 
-    /// Has the memory fetched that its flow has besides, once a close has begun. Its own must be there.
-    #[inline(always)]
-    pub fn prefetch_closing(&self) {
-        self.newest.prefetch_closing();
-    }
-
     /// Takes a segment. Returns whether it finished its flow, and whether it began one.
     pub fn take(&mut self, older: &mut Older, segment: &Segment) -> (bool, bool) {
         // Most segments begin nothing and end nothing.

@@ -150,12 +150,10 @@ impl FlowTable {
         for (likely, kept) in likely.iter_mut().zip(part) {
             *likely = self.chains.likely(hash(kept));
         }
-        self.chains_at(&likely).for_each(Chain::prefetch);
+        for chain in likely.iter().flatten().filter_map(|at| self.chains.get(*at as usize)) {
+            chain.prefetch();
+        }
         likely
-    }
-
-    fn chains_at<'a>(&'a self, likely: &'a [Option<u32>]) -> impl Iterator<Item = &'a Chain> {
-        likely.iter().flatten().filter_map(|at| self.chains.get(*at as usize))
     }
 
     /// Takes in what nearly all segments are: of a flow that is open and stands where it is likely to, and
@@ -228,7 +226,6 @@ impl FlowTable {
                 return;
             }
             self.tired.pop_front();
-            self.fetch_tired();
             let Some(at) = self.chains.of_hash(hash) else { continue };
             let Some(chain) = self.chains.get_mut(at) else { continue };
             chain.tired = false;
@@ -239,16 +236,6 @@ impl FlowTable {
                 self.resting.put(hash, Retired { key, flow });
             }
         }
-    }
-
-    /// Has the memory fetched of those that come soon: each has lain untouched for a while.
-    fn fetch_tired(&self) {
-        let likely = [LOOKED_UP, LOOKED_UP / 2].map(|ahead| {
-            let (_, hash) = *self.tired.get(ahead)?;
-            self.chains.likely(hash)
-        });
-        self.chains_at(&likely[..1]).for_each(Chain::prefetch);
-        self.chains_at(&likely[1..]).for_each(Chain::prefetch_closing);
     }
 
     /// Takes in a segment of a 4-tuple that holds a finished flow: a late one, or another connection's. Returns the place

@@ -238,15 +238,6 @@ impl Flow {
         prefetch(&self.slot);
     }
 
-    /// Has what only a close needs fetched, if anything of one has been seen.
-    #[inline(always)]
-    pub fn prefetch_closing(&self) {
-        if let Some(closing) = &self.closing {
-            closing.sides.iter().for_each(prefetch);
-            prefetch(&closing.busy_until);
-        }
-    }
-
     /// Tells whether a segment changes nothing but how much was sent: nothing of a close has been seen,
     /// and nothing of it is either, nor a long silence that it might end. Nearly all are such.
     #[inline(always)]
