@@ -694,6 +694,14 @@ fn a_clock_that_was_set_back_is_told_on() {
         closewait(&[&path, "-w", &written]);
         assert_eq!(held(&written), ("leak".into(), seconds.into()), "{last}, written");
     }
+    // What was held before, the clock of before tells, whatever comes of it since.
+    let since =
+        "11:38:46.0 IP 172.18.0.5.38822 > 172.18.0.3.3306: Flags [.], ack 124, win 229, length 0";
+    let arp = "11:39:45.0 ARP, Request who-has 10.0.0.1, length 28";
+    let path = scratch.write("since.txt", format!("{INCIDENT}{arp}\n{since}\n").as_bytes());
+    let written = scratch.path().join("since.pcapng").display().to_string();
+    closewait(&[&path, "-w", &written]);
+    assert_eq!([held(&path), held(&written)].map(|(_, seconds)| seconds), [59.259042; 2]);
 }
 
 /// The other side's FIN.

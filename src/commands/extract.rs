@@ -64,8 +64,8 @@ pub struct Gather<'a> {
     twins: Twins,
     /// Files of the findings' first packets.
     files: Vec<usize>,
-    /// The latest packet of a finding.
-    last: Place,
+    /// Since when a finding was held, the first of them, with a date before all others: its clock tells until when.
+    from: Option<Place>,
     /// Captures that have a finding.
     captures: usize,
     /// Their end, and how many connections in them show packets missing.
@@ -85,7 +85,7 @@ impl<'a> Gather<'a> {
             ended: Vec::new(),
             twins: Twins::default(),
             files: Vec::new(),
-            last: Place::default(),
+            from: None,
             captures: 0,
             until: Time::UNKNOWN,
             missing: Holes::default(),
@@ -172,8 +172,11 @@ impl Sink for Gather<'_> {
                 self.keys.insert(key, ());
                 self.twins.entry(key).or_default().push(isns(&row.judged.flow));
             }
-            let last = row.judged.flow.last;
-            self.last = if last.time >= self.last.time { last } else { self.last };
+            let flow = &row.judged.flow;
+            let fin = flow.first_fin().map(|(_, fin)| fin.acked.unwrap_or(fin.place));
+            let from = fin.unwrap_or(flow.last);
+            let both = self.from.into_iter().chain([from]);
+            self.from = both.min_by_key(|from| (from.time.is_undated(), from.order()));
             if !self.files.contains(&row.judged.flow.first.file()) {
                 self.files.push(row.judged.flow.first.file());
             }
@@ -193,7 +196,7 @@ impl Sink for Gather<'_> {
         let found = |files: &[usize]| files.iter().any(|file| self.files.contains(file));
         for capture in totals.captures.iter().filter(|capture| found(&capture.files)) {
             self.captures += 1;
-            self.until = self.until.max(capture.facts.end_after(self.last));
+            self.until = self.until.max(capture.facts.end_after(self.from.unwrap_or_default()));
             self.missing += capture.facts.holes();
             self.bare_acks |= capture.facts.holds_bare_acks();
         }
