@@ -666,9 +666,7 @@ fn a_date_does_not_end_what_has_none() {
     for (mixed, by) in [(dated.to_owned() + &whole, "before"), (whole.clone() + dated, "after")] {
         let path = scratch.write("mixed.txt", mixed.as_bytes());
         assert_eq!(held(&path), alone, "{by}");
-        let written = scratch.path().join("mixed.pcapng").display().to_string();
-        closewait(&[&path, "-w", &written]);
-        assert_eq!(held(&written), alone, "{by}");
+        assert_eq!(held(&written(&scratch, &path)), alone, "{by}");
     }
     let ended = whole + &dated.replace("ARP, Request who-has 10.0.0.1", ENDED);
     let out = text(&closewait(&[&scratch.write("ended.txt", ended.as_bytes()), "--all"])).0;
@@ -690,18 +688,28 @@ fn a_clock_that_was_set_back_is_told_on() {
         let text = format!("{back}{last} ARP, Request who-has 10.0.0.1, length 28\n");
         let path = scratch.write("back.txt", text.as_bytes());
         assert_eq!(held(&path), ("leak".into(), seconds.into()), "{last}");
-        let written = scratch.path().join("back.pcapng").display().to_string();
-        closewait(&[&path, "-w", &written]);
-        assert_eq!(held(&written), ("leak".into(), seconds.into()), "{last}, written");
+        assert_eq!(
+            held(&written(&scratch, &path)),
+            ("leak".into(), seconds.into()),
+            "{last}, written"
+        );
     }
     // What was held before, the clock of before tells, whatever comes of it since.
     let since =
         "11:38:46.0 IP 172.18.0.5.38822 > 172.18.0.3.3306: Flags [.], ack 124, win 229, length 0";
     let arp = "11:39:45.0 ARP, Request who-has 10.0.0.1, length 28";
     let path = scratch.write("since.txt", format!("{INCIDENT}{arp}\n{since}\n").as_bytes());
-    let written = scratch.path().join("since.pcapng").display().to_string();
-    closewait(&[&path, "-w", &written]);
-    assert_eq!([held(&path), held(&written)].map(|(_, seconds)| seconds), [59.259042; 2]);
+    assert_eq!(
+        [held(&path), held(&written(&scratch, &path))].map(|(_, seconds)| seconds),
+        [59.259042; 2]
+    );
+}
+
+/// The packets of a text's findings, in a file.
+fn written(scratch: &Scratch, text: &str) -> String {
+    let path = scratch.path().join("written.pcapng").display().to_string();
+    closewait(&[text, "-w", &path]);
+    path
 }
 
 /// The other side's FIN.

@@ -71,6 +71,7 @@ pub struct Gather<'a> {
     /// Their end, and how many connections in them show packets missing.
     until: Time,
     missing: Holes,
+    /// They have bare ACKs.
     bare_acks: bool,
 }
 

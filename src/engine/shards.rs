@@ -166,14 +166,19 @@ impl Shards {
     pub fn begin_round(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Vec<Judged> {
         let judged = self.end_round(crew);
         let spare = self.spare.take().unwrap_or_default();
-        let mut batch = std::mem::replace(&mut self.waiting, spare);
-        batch.seal();
-        let work = Arc::new(Work { orders, batch, counts: Arc::clone(&self.counts) });
+        let work = self.work(orders, spare);
         self.start(&Task::Round(Arc::clone(&work)), crew);
         self.packets = 0;
         self.round_packets = (self.round_packets * 2).min(self.longest_round);
         self.under_way = Some(work);
         judged
+    }
+
+    /// A round of all that waits; what comes from now on waits in `next`.
+    fn work(&mut self, orders: Orders, next: Batch) -> Arc<Work> {
+        let mut batch = std::mem::replace(&mut self.waiting, next);
+        batch.seal();
+        Arc::new(Work { orders, batch, counts: Arc::clone(&self.counts) })
     }
 
     /// Takes the 4-tuples whose octets need not be handed on, as rounds have shown that have ended since.
@@ -212,9 +217,7 @@ impl Shards {
     /// take as much memory again as the flows.
     pub fn begin_last(&mut self, orders: Orders, crew: &mut Crew<Part>) -> Arc<Work> {
         self.spare = None;
-        let mut batch = std::mem::take(&mut self.waiting);
-        batch.seal();
-        let work = Arc::new(Work { orders, batch, counts: Arc::clone(&self.counts) });
+        let work = self.work(orders, Batch::default());
         if work.orders.again.is_some() {
             self.start(&Task::Ask(Arc::clone(&work)), crew);
             self.finish(crew);
