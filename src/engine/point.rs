@@ -25,7 +25,7 @@ use crate::join::rewrites::Rewrites;
 use crate::place::Time;
 use crate::set::Set;
 use crate::summary::{Capture, Difference, Distinct, Drops, Gap, Judged, SaidEnd, Totals};
-use crate::tcp::segment::{FlowKey, Segment};
+use crate::tcp::segment::Segment;
 use crate::verdict::EndedAt;
 
 /// Link types and interfaces, which all files of one capture share.
@@ -73,9 +73,6 @@ pub struct CapturePoint {
     again: Option<Arc<Files>>,
     /// Its facts, for the report.
     pub totals: Capture,
-    /// 4-tuples with a FIN, with their hashes, since somebody took them; `None` where they are of
-    /// no use.
-    pub fins: Option<Vec<(u64, FlowKey)>>,
     /// Some speak Multipath TCP: the kernel alone knows which of them their peers have closed.
     pub is_multipath: bool,
     /// The time of the first packet of the file that is read.
@@ -98,7 +95,6 @@ impl CapturePoint {
             kind: Kind::default(),
             again: None,
             totals: Capture::default(),
-            fins: None,
             is_multipath: false,
             file_began: None,
             modified: None,
@@ -308,11 +304,6 @@ impl CapturePoint {
     pub fn note(&mut self, segment: &mut Segment) {
         self.amend(segment);
         self.totals.facts.note(segment);
-        if segment.flags.fin()
-            && let Some(fins) = &mut self.fins
-        {
-            fins.push((segment.hash, segment.key));
-        }
     }
 
     /// Learns from a segment of a connection that others judge.

@@ -49,17 +49,24 @@ pub struct Shard {
     pub found: Found,
     /// Segments that were left in files and are asked for.
     pub asked: Extent,
+    /// 4-tuples, with their hashes, that rounds have left half-closed, where that is noted.
+    pub half_closed: Vec<(u64, FlowKey)>,
 }
 
 impl Shard {
-    /// Begins with the shard of this number.
-    pub fn new(number: usize) -> Shard {
-        Shard { number, ..Shard::default() }
+    /// Begins with the shard of this number, which may note what rounds leave half-closed.
+    pub fn new(number: usize, notes_closing: bool) -> Shard {
+        let mut shard = Shard { number, ..Shard::default() };
+        if notes_closing {
+            shard.table.note_closing();
+        }
+        shard
     }
 
     /// Takes its segments in, and judges what has ended.
     fn run(&mut self, Work { orders, batch, counts }: &Work) {
         self.take_in(orders, batch);
+        self.half_closed.append(&mut self.table.take_half_closed());
         counts.with(|counted| self.judge_ended(orders, counted));
     }
 

@@ -49,24 +49,25 @@ fn shard_of(hash: u64) -> usize {
     (hash >> 40) as usize % SHARDS
 }
 
-/// The length that rounds may have.
-#[derive(Clone, Copy)]
+/// The way in which packets come.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// As long as is fastest.
+    /// From files, as fast as they are taken.
     Throughput,
-    /// While one is taken, nobody reads: live, packets wait in the kernel's buffer.
-    Latency,
+    /// As they happen. What is half-closed is noted after each round.
+    Live,
 }
 
-/// Packets of a short round: a hundredth of the default buffer, and a millisecond's work.
-const SHORT_ROUND: usize = 4_096;
+/// Packets of a round, live: all that come between two looks at the flows, up to more than a hundred thousand a second.
+/// Longer ones would save less than they take of memory.
+const LIVE_ROUND: usize = 65_536;
 
 impl Pace {
     /// A round adds at most an eighth to the flows that may be kept.
     fn longest(self, max_flows: usize) -> usize {
         let longest = match self {
             Pace::Throughput => ROUND,
-            Pace::Latency => SHORT_ROUND,
+            Pace::Live => LIVE_ROUND,
         };
         (max_flows / 8).clamp(1, longest)
     }
@@ -78,6 +79,7 @@ pub struct Shards {
     /// more than a kilobyte each.
     #[expect(clippy::vec_box, reason = "what moves is a pointer")]
     shards: Vec<Box<Shard>>,
+    pace: Pace,
     waiting: Batch,
     counts: Arc<Counts>,
     /// Emptied, for the round after.
@@ -100,8 +102,11 @@ impl Shards {
     /// About as many as `max_flows` will stay between rounds.
     pub fn new(max_flows: usize, pace: Pace) -> Shards {
         let longest_round = pace.longest(max_flows);
+        let notes_closing = pace == Pace::Live;
+        let shard = |number| Box::new(Shard::new(number, notes_closing));
         Shards {
-            shards: (0..SHARDS).map(Shard::new).map(Box::new).collect(),
+            shards: (0..SHARDS).map(shard).collect(),
+            pace,
             waiting: Batch::default(),
             counts: Arc::default(),
             spare: None,
@@ -114,6 +119,16 @@ impl Shards {
             under_way: None,
             found: Found::default(),
         }
+    }
+
+    /// Tells whether packets come as they happen.
+    pub fn is_live(&self) -> bool {
+        self.pace == Pace::Live
+    }
+
+    /// Takes 4-tuples that rounds have left half-closed, with their hashes, between two rounds.
+    pub fn take_half_closed(&mut self) -> impl Iterator<Item = (u64, FlowKey)> {
+        self.shards.iter_mut().flat_map(|shard| shard.half_closed.drain(..))
     }
 
     /// Tells whether no segment waits for the next round.
@@ -348,6 +363,14 @@ impl Shards {
             })
         };
         self.shards.iter().map(Box::as_ref).flat_map(looked_at)
+    }
+
+    /// Has the flow of a 4-tuple with this hash fetched.
+    pub fn prefetch_flow(&self, hash: u64) {
+        self.shards
+            .get(shard_of(hash))
+            .into_iter()
+            .for_each(|shard| shard.table.prefetch_flow(hash));
     }
 
     /// The flows of a 4-tuple, between two rounds.

@@ -162,9 +162,8 @@ impl Live {
         mut setup: LiveSetup,
     ) -> Live {
         session.totals.files.push(name);
-        let mut point = session.new_point(Pace::Latency);
+        let mut point = session.new_point(Pace::Live);
         point.totals.files.push(0);
-        point.fins = Some(Vec::new());
         point.facts_mut().about(source.about());
         session.points.push(point);
         session.plan.sockets = setup.before.take();
@@ -401,7 +400,7 @@ impl Live {
         }
         let orders = session.orders(session.current(), false);
         let point = session.point_mut();
-        self.suspects.watch(point.fins.iter_mut().flat_map(|fins| fins.drain(..)));
+        self.suspects.watch(point.shards.take_half_closed());
         let (point, before) = (session.point(), session.plan.sockets.as_ref());
         let events = self.suspects.check(&point.shards, &point.rewrites, &orders, before);
         session.held = self.suspects.held().collect();

@@ -1,6 +1,5 @@
 //! Suspects: live flows that are half-closed. Says when one is stuck, and when that ends after all.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ use crate::run::word::{Made, held_after_all, is_of_before, may_be_asked, may_be_
 use crate::summary::gauges::Changes;
 use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
-use crate::tcp::flow::{Ending, Flow, FlowId};
+use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::FlowKey;
 use crate::tcp::side::Side;
 use crate::verdict::{Doubt, Policy, Verdict};
@@ -88,6 +87,9 @@ const AGAIN_NS: i64 = 5_000_000_000;
 const ONCE_MORE_NS: i64 = 60_000_000_000;
 const AT_ONCE: usize = 4_096;
 
+/// Flows that are fetched from memory while others are looked at.
+const AHEAD: usize = 16;
+
 /// Nanoseconds that count as "lately".
 const LATELY_NS: i64 = 60_000_000_000;
 
@@ -110,7 +112,8 @@ impl LiveEvent {
 struct Look<'a> {
     orders: &'a Orders,
     before: Option<&'a SocketList>,
-    /// The kernel's answer, if it has come.
+    /// The kernel has answered, and its list, if that may be seen.
+    heard: bool,
     sockets: Option<Rc<SocketList>>,
     may_ask: bool,
     may_ask_again: bool,
@@ -204,8 +207,8 @@ impl Suspects {
     }
 
     /// Has flows of these 4-tuples checked, as long as one is half-closed.
-    pub fn watch(&mut self, fins: impl Iterator<Item = (u64, FlowKey)>) {
-        self.watched.extend(fins.map(|(hash, key)| (key, hash)));
+    pub fn watch(&mut self, half_closed: impl Iterator<Item = (u64, FlowKey)>) {
+        self.watched.extend(half_closed.map(|(hash, key)| (key, hash)));
     }
 
     /// Has a flow checked that is open as far as packets tell, and that the kernel has in CLOSE-WAIT.
@@ -251,6 +254,7 @@ impl Suspects {
         let mut look = Look {
             orders,
             before,
+            heard,
             sockets,
             may_ask,
             may_ask_again,
@@ -258,24 +262,7 @@ impl Suspects {
             again: Vec::new(),
             events: Vec::new(),
         };
-        // Made anew, so that nothing is remembered of flows that have left memory.
-        let known_before = std::mem::take(&mut self.known);
-        let mut watched = std::mem::take(&mut self.watched);
-        for (hash, key, flow) in as_seen_first(&watched, shards, rewrites) {
-            let known = known_before.get(&flow.id()).copied();
-            let judged = || {
-                let mut judged = shards.judge(hash, key, &flow, orders);
-                learn_others(&mut judged, rewrites);
-                judged
-            };
-            let step = self.next(known, &flow, now, heard);
-            self.go(step, flow.id(), known, judged, &mut look);
-        }
-        watched.retain(|key, hash| {
-            let is_open = |flow: &Flow| is_half_closed(flow) || self.known.contains_key(&flow.id());
-            shards.flows_of(*hash, key).any(|flow| is_open(&flow))
-        });
-        self.watched = watched;
+        self.look_at_all(shards, rewrites, &mut look);
         let mut events = self.ask_about(look);
         // Nor of these.
         self.counted.retain(|id, _| self.known.contains_key(id));
@@ -283,6 +270,35 @@ impl Suspects {
         events.sort_by_key(|event| event.judged.id());
         events.iter_mut().for_each(|event| event.grown = self.grown(event));
         events
+    }
+
+    /// Looks at all flows of the 4-tuples that are watched. What is remembered is made anew, so that nothing is of flows
+    /// that have left memory, or are of no interest any more.
+    fn look_at_all(&mut self, shards: &Shards, rewrites: &Rewrites, look: &mut Look) {
+        let known_before = std::mem::take(&mut self.known);
+        let watched = std::mem::take(&mut self.watched);
+        // They lie anywhere in memory.
+        let mut coming = watched.values();
+        coming.by_ref().take(AHEAD).for_each(|hash| shards.prefetch_flow(*hash));
+        for (key, hash) in &watched {
+            coming.next().into_iter().for_each(|hash| shards.prefetch_flow(*hash));
+            for flow in shards.flows_of(*hash, key) {
+                if is_seen_first(key, &flow, &watched, shards, rewrites) {
+                    let known = known_before.get(&flow.id()).copied();
+                    let orders = look.orders;
+                    let judged = || {
+                        let mut judged = shards.judge(*hash, *key, &flow, orders);
+                        learn_others(&mut judged, rewrites);
+                        judged
+                    };
+                    let step = self.next(known, &flow, orders.facts.end(), look.heard);
+                    self.go(step, flow.id(), known, judged, look);
+                }
+                if flow.is_half_closed() || self.known.contains_key(&flow.id()) {
+                    self.watched.insert(*key, *hash);
+                }
+            }
+        }
     }
 
     /// Goes a step with a flow.
@@ -345,7 +361,7 @@ impl Suspects {
         use Standing::{Announced, Asked, Denied, Ending, Held, Insisted};
         let is_due = |at: Time| now.since(at).is_none_or(|ns| ns >= AGAIN_NS);
         let is_old = |at: Time| now.since(at).is_none_or(|ns| ns >= ONCE_MORE_NS);
-        match (known, is_half_closed(flow)) {
+        match (known, flow.is_half_closed()) {
             (Some(Ending { announced }), _) if heard => Step::Insist { announced },
             (Some(Asked { announced }), true) if heard => Step::Decide { announced },
             (Some(standing @ (Asked { .. } | Ending { .. })), _) if !heard => Step::Keep(standing),
@@ -528,28 +544,20 @@ enum Step {
     },
 }
 
-/// Returns the flows that are watched; one that is seen under two pairs of addresses once, as it was seen first.
-fn as_seen_first<'a>(
-    watched: &'a HashMap<FlowKey, u64, RandomState>,
-    shards: &'a Shards,
-    rewrites: &'a Rewrites,
-) -> impl Iterator<Item = (u64, FlowKey, Cow<'a, Flow>)> {
-    let is_seen_before = |key: &FlowKey, flow: &Flow| {
-        let first = rewrites.seen_first(key);
-        let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
-        sight.is_some_and(|(first, hash)| {
-            let mut flows = shards.flows_of(hash, &first);
-            flows.any(|it| it.id() < flow.id() && is_half_closed(&it))
-        })
-    };
-    let flows = watched
-        .iter()
-        .flat_map(|(key, hash)| shards.flows_of(*hash, key).map(move |flow| (*hash, *key, flow)));
-    flows.filter(move |(_, key, flow)| !is_seen_before(key, flow))
-}
-
-fn is_half_closed(flow: &Flow) -> bool {
-    matches!(flow.ending(), Ending::HalfClosed(_))
+/// Tells whether a flow is none that was seen under another pair of addresses before, where it is watched, too.
+fn is_seen_first(
+    key: &FlowKey,
+    flow: &Flow,
+    watched: &HashMap<FlowKey, u64, RandomState>,
+    shards: &Shards,
+    rewrites: &Rewrites,
+) -> bool {
+    let first = rewrites.seen_first(key);
+    let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
+    sight.is_none_or(|(first, hash)| {
+        let mut flows = shards.flows_of(hash, &first);
+        !flows.any(|it| it.id() < flow.id() && it.is_half_closed())
+    })
 }
 
 /// Has the side that has not closed sent something since the FIN?
@@ -564,5 +572,5 @@ fn is_only_the_kernels(judged: &Judged) -> bool {
 }
 
 fn has_ended(judged: &Judged) -> bool {
-    !is_half_closed(&judged.flow)
+    !judged.flow.is_half_closed()
 }

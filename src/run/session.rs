@@ -443,7 +443,7 @@ impl<'a> Session<'a> {
 
     /// Packets come as they happen.
     fn is_live(&self) -> bool {
-        self.points.first().is_some_and(|point| point.fins.is_some())
+        self.points.first().is_some_and(|point| point.shards.is_live())
     }
 
     /// The capture holds packets of this socket. Of one of which the kernel says that it was in CLOSE-WAIT all

@@ -9,15 +9,19 @@
 
 mod chain;
 mod chains;
+mod closing;
 mod evict;
 mod resting;
 mod strange;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use chain::{Chain, Older};
 use chains::Chains;
+use closing::Closing;
 pub use evict::{Evict, Rank, too_many};
 use resting::Resting;
 
@@ -58,6 +62,7 @@ pub struct FlowTable {
     finished: VecDeque<(Time, u64)>,
     /// Flows that a late packet found to be over, to be handed over.
     over: Vec<Retired>,
+    closing: Closing,
     /// The latest time seen. A flow finishes then, whatever its own packets say: in a capture put
     /// together of several, times go back.
     clock: Time,
@@ -78,6 +83,7 @@ impl Default for FlowTable {
             older: Older::default(),
             finished: VecDeque::new(),
             over: Vec::new(),
+            closing: Closing::default(),
             clock: Time::UNKNOWN,
             len: 0,
             latest: 0,
@@ -104,6 +110,12 @@ impl FlowTable {
     /// Has in the cache what about so many segments will ask for before all else.
     pub fn prefetch(&self, segments: usize) {
         self.chains.fetch_index(segments);
+    }
+
+    /// Has the flow of a 4-tuple with this hash fetched.
+    pub fn prefetch_flow(&self, hash: u64) {
+        let likely = self.chains.likely(hash).and_then(|at| self.chains.get(at as usize));
+        likely.into_iter().for_each(Chain::prefetch);
     }
 
     /// Takes in segments, in the order of capture, from whatever form they are kept in, by the block. The
@@ -184,7 +196,7 @@ impl FlowTable {
         self.latest = segment.place.order();
         let (hash, key) = (segment.hash, &segment.key);
         let here = likely.map(|at| at as usize).filter(|at| self.chains.holds(*at, key));
-        match here.or_else(|| self.chains.find(hash, key)) {
+        let at = match here.or_else(|| self.chains.find(hash, key)) {
             Some(at) if self.chains.get(at).is_some_and(|chain| chain.queued) => {
                 self.take_after_end(at, segment)
             }
@@ -196,7 +208,9 @@ impl FlowTable {
                 Some(at) => self.take_after_end(at, segment),
                 None => self.begin(segment),
             },
-        }
+        };
+        self.closing.note(self.chains.get(at), segment);
+        at
     }
 
     /// Gives a resting flow its chain again. Returns the chain's place.
@@ -311,6 +325,18 @@ impl FlowTable {
         // What finished before the first time that was told is looked at, and waits from now on if it must.
         let may_be_over = |since| since == Time::UNKNOWN || is_over(since, now);
         self.clear(may_be_over, |last| is_over(last, now), to);
+    }
+
+    /// Has 4-tuples noted whose connections end, for [`FlowTable::take_half_closed`].
+    pub fn note_closing(&mut self) {
+        self.closing.begin();
+    }
+
+    /// Takes those of them, since it was last asked, that hold a half-closed flow now, with their hashes.
+    pub fn take_half_closed(&mut self) -> Vec<(u64, FlowKey)> {
+        let mut closing = self.closing.take();
+        closing.retain(|(hash, key)| self.flows_of(*hash, key).any(|flow| flow.is_half_closed()));
+        closing
     }
 
     /// Drops the flows that a late packet found to be over.
@@ -479,70 +505,4 @@ fn is_over(since: Time, now: Time) -> bool {
 
 fn is_due(flow: &Flow, now: Time) -> bool {
     flow.is_finished() && is_over(flow.last.time, now)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::place::Place;
-    use crate::tcp::segment::{Endpoint, Extras, Flags};
-    use crate::tcp::seq::Seq;
-
-    /// With some 10 octets of the index, that is what an open flow costs.
-    #[test]
-    fn a_4_tuple_is_small() {
-        let octets = size_of::<chain::Chain>();
-        assert!(octets <= 208, "{octets}");
-    }
-
-    fn segment(at: Time, packet: u64, flags: u8) -> Segment {
-        let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
-        let (key, from) = FlowKey::new(end(1), end(2));
-        Segment {
-            key,
-            hash: 7,
-            from,
-            seq: Seq(1),
-            ack: Seq(1),
-            flags: Flags(flags),
-            len: 0,
-            window: 0,
-            extras: Extras::default(),
-            place: Place::new(at, 0, packet, 6),
-            direction: None,
-        }
-    }
-
-    fn millis(millis: i64) -> Time {
-        Time::from_nanos(i128::from(millis) * 1_000_000)
-    }
-
-    /// Flows that leave at each of these seconds.
-    fn leave<const N: usize>(table: &mut FlowTable, seconds: [i64; N]) -> [usize; N] {
-        seconds.map(|seconds| {
-            let mut left = 0;
-            table.retire(millis(seconds * 1_000), |_| left += 1);
-            left
-        })
-    }
-
-    #[test]
-    fn what_had_a_packet_after_its_end_leaves_ten_minutes_after_that() {
-        let mut table = FlowTable::default();
-        let mut facts = CaptureFacts::default();
-        table.retire(millis(1_000_000), |_| {});
-        table.take(&segment(millis(1_000_500), 1, Flags::RST), &mut facts);
-        table.take(&segment(millis(1_001_200), 2, Flags::RST), &mut facts);
-        assert_eq!(leave(&mut table, [1_600, 1_601, 1_602, 2_201]), [0, 0, 1, 0]);
-        assert!(table.is_empty() && table.finished.is_empty());
-    }
-
-    #[test]
-    fn what_finished_before_the_first_look_at_the_clock_leaves_too() {
-        let mut table = FlowTable::default();
-        let reset = segment(millis(1_000_000), 1, Flags::RST);
-        table.take(&reset, &mut CaptureFacts::default());
-        let left = leave(&mut table, [1_001, 1_500, 1_602]);
-        assert_eq!((left, table.len()), ([0, 0, 1], 0));
-    }
 }

@@ -50,6 +50,9 @@ impl Clock {
     /// jump, but not for long.
     pub fn of_packet(&self, wall: Time) -> Time {
         let [before, since] = self.shifts.map(|shift| shifted(wall, shift));
+        if before == since {
+            return since;
+        }
         if self.distance(before) <= self.distance(since) { before } else { since }
     }
 

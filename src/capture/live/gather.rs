@@ -13,7 +13,7 @@ use crate::capture::{Error, Trouble};
 /// Octets that wait to be looked at, at most. What comes then waits in the kernel's rings.
 const WAITING: usize = 32 << 20;
 
-/// The longest wait for packets before somebody may want to stop.
+/// The longest wait for packets before somebody may want to stop, and the longest that a few of them wait to be looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Packets between the two threads.
@@ -88,9 +88,9 @@ impl Gathered {
     }
 
     fn exchange(&mut self, batch: &mut Batch) -> bool {
-        let is_nothing = |waiting: &mut Waiting| !waiting.batch.is_told() && !waiting.is_over;
+        let is_little = |waiting: &mut Waiting| !waiting.batch.is_urgent() && !waiting.is_over;
         let waiting =
-            self.shared.changed.wait_timeout_while(self.shared.lock(), PATIENCE, is_nothing);
+            self.shared.changed.wait_timeout_while(self.shared.lock(), PATIENCE, is_little);
         let (mut waiting, _) = waiting.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut waiting.batch, batch);
         let more = batch.is_told() || !waiting.is_over;
@@ -145,9 +145,11 @@ fn begin(taker: Taker, shared: &Arc<Shared>) -> By {
 fn gather(mut taker: Taker, shared: &Shared) {
     while let Some(mut waiting) = shared.room() {
         let took = taker.take(&mut waiting.batch);
-        let is_over = waiting.batch.end.is_some();
+        let (is_over, is_urgent) = (waiting.batch.end.is_some(), waiting.batch.is_urgent());
         drop(waiting);
-        shared.changed.notify_all();
+        if is_urgent {
+            shared.changed.notify_all();
+        }
         if is_over {
             break;
         }

@@ -27,6 +27,9 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Octets that are taken in one go.
 const AT_ONCE: usize = 256 << 10;
 
+/// Octets for which it is worth to wake somebody, whose caches hold other things by then.
+const WORTH: usize = 1 << 20;
+
 /// Packets that wait to be looked at, in the order in which they came.
 #[derive(Default)]
 pub struct Batch {
@@ -36,7 +39,7 @@ pub struct Batch {
     at: usize,
     /// Problems since the packets before, to be said after these.
     pub troubles: Vec<Error>,
-    /// Nothing more had come by then.
+    /// Nothing had come for a while by then.
     pub idle: Option<Time>,
     /// No interface is left.
     pub end: Option<Error>,
@@ -104,7 +107,12 @@ impl Batch {
 
     /// There is something in it to be looked at.
     pub fn is_told(&self) -> bool {
-        self.at < self.packets.len()
+        self.at < self.packets.len() || self.is_urgent()
+    }
+
+    /// There is more in it than a few packets, for which nobody need be woken.
+    pub fn is_urgent(&self) -> bool {
+        self.octets() >= WORTH
             || self.idle.is_some()
             || self.end.is_some()
             || !self.troubles.is_empty()
@@ -115,8 +123,8 @@ impl Batch {
         self.packets.clear();
         self.data.clear();
         self.at = 0;
-        self.packets.shrink_to(2 * AT_ONCE / size_of::<Packet>());
-        self.data.shrink_to(2 * AT_ONCE);
+        self.packets.shrink_to(2 * WORTH / size_of::<Packet>());
+        self.data.shrink_to(2 * WORTH);
     }
 
     fn put(&mut self, interface: usize, wall: Time, original_len: u32, data: &[u8]) {
@@ -135,6 +143,8 @@ pub struct Taker {
     interfaces: Vec<Interface>,
     /// The interface at which the search for the next packet begins, so that none is starved.
     turn: usize,
+    /// The last wait for packets was in vain.
+    is_quiet: bool,
     taken: u64,
     refreshed: Instant,
     clock: Clock,
@@ -174,6 +184,7 @@ impl Taker {
             drops: interfaces.iter().map(|_| AtomicU64::new(0)).collect(),
             interfaces,
             turn: 0,
+            is_quiet: false,
             taken: 0,
             refreshed: Instant::now(),
             clock: Clock::new(reading()),
@@ -197,13 +208,14 @@ impl Taker {
         if !took {
             self.read_clock(batch);
         }
-        batch.idle = (!took).then(|| self.clock.now());
+        batch.idle = (!took && self.is_quiet).then(|| self.clock.now());
         took
     }
 
     fn take_one(&mut self, batch: &mut Batch) -> bool {
-        for step in 0..self.interfaces.len() {
-            let at = (self.turn + step) % self.interfaces.len();
+        for _ in 0..self.interfaces.len() {
+            let at = self.turn;
+            self.turn = if at + 1 < self.interfaces.len() { at + 1 } else { 0 };
             let interface = &mut self.interfaces[at];
             if interface.is_lost {
                 continue;
@@ -214,7 +226,6 @@ impl Taker {
                     let nanos =
                         i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_usec) * 1_000;
                     batch.put(at, Time::from_nanos(nanos), packet.header.len, packet.data);
-                    self.turn = at + 1;
                     self.taken += 1;
                     self.tell_time(batch);
                     return true;
@@ -259,13 +270,13 @@ impl Taker {
     }
 
     /// Waits for packets, but not for long.
-    pub fn wait(&self) {
+    pub fn wait(&mut self) {
         let interfaces = self.interfaces.iter().filter(|interface| !interface.is_lost);
         let mut fds: Vec<PollFd> = interfaces
             .map(|interface| PollFd::from_borrowed_fd(interface.capture.as_fd(), PollFlags::IN))
             .collect();
         // A signal ends it early, which is as good.
-        let _ = poll(&mut fds, Some(&PATIENCE));
+        self.is_quiet = poll(&mut fds, Some(&PATIENCE)) == Ok(0);
     }
 
     /// Asks for the counts of drops.

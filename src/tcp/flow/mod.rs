@@ -529,12 +529,22 @@ impl Flow {
             .min_by_key(|(_, place)| place.order())
     }
 
+    /// One side has sent a FIN, and the other none.
+    pub fn is_half_closed(&self) -> bool {
+        matches!(self.ending(), Ending::HalfClosed(_))
+    }
+
     /// The first FIN, and who sent it.
     pub fn first_fin(&self) -> Option<(Side, &Fin)> {
         [Side::A, Side::B]
             .into_iter()
             .filter_map(|side| Some((side, self.fin(side)?)))
             .min_by_key(|(_, fin)| fin.place.order())
+    }
+
+    /// A FIN or RST has come, whether it counts or not.
+    pub fn is_closing(&self) -> bool {
+        self.closing.is_some()
     }
 
     /// Closed or reset: nothing but late packets can come.
