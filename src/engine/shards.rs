@@ -33,9 +33,13 @@ pub const MOST_THREADS: NonZeroUsize = match NonZeroUsize::new(SHARDS) {
 /// Shards that are judged together in the end.
 pub const AT_A_TIME: usize = 8;
 
-/// Packets of a round, at most: enough that most flows have several in it, and are fetched from memory
-/// for all of them at once.
-const ROUND: usize = 262_144;
+/// Packets of a round for each flow in memory: most flows have several in it then, and are fetched from memory for all
+/// of them at once.
+const OF_EACH_FLOW: usize = 3;
+
+/// Packets of a round, at most, and of one that few flows share. Longer ones take memory, and whoever helps has nothing to
+/// do while they are read.
+const ROUNDS: [usize; 2] = [65_536, 262_144];
 
 /// The first rounds are shorter, each twice as long as the one before, so that no thread waits long.
 const FIRST_ROUND: usize = 16_384;
@@ -58,21 +62,6 @@ pub enum Pace {
     Live,
 }
 
-/// Packets of a round, live: all that come between two looks at the flows, up to more than a hundred thousand a second.
-/// Longer ones would save less than they take of memory.
-const LIVE_ROUND: usize = 65_536;
-
-impl Pace {
-    /// A round adds at most an eighth to the flows that may be kept.
-    fn longest(self, max_flows: usize) -> usize {
-        let longest = match self {
-            Pace::Throughput => ROUND,
-            Pace::Live => LIVE_ROUND,
-        };
-        (max_flows / 8).clamp(1, longest)
-    }
-}
-
 /// All shards, and the segments that wait for the next round.
 pub struct Shards {
     /// None of them while their round is under way. They go round after round through the crew's hands, and are
@@ -88,6 +77,7 @@ pub struct Shards {
     /// Packets seen since the last round, whatever they held.
     packets: usize,
     round_packets: usize,
+    /// So many packets add at most an eighth to the flows that may be kept.
     longest_round: usize,
     evicted: u64,
     /// Flows in memory after the last round that has ended.
@@ -101,7 +91,7 @@ pub struct Shards {
 impl Shards {
     /// About as many as `max_flows` will stay between rounds.
     pub fn new(max_flows: usize, pace: Pace) -> Shards {
-        let longest_round = pace.longest(max_flows);
+        let longest_round = (max_flows / 8).max(1);
         let notes_closing = pace == Pace::Live;
         let shard = |number| Box::new(Shard::new(number, notes_closing));
         Shards {
@@ -184,9 +174,16 @@ impl Shards {
         let work = self.work(orders, spare);
         self.start(&Task::Round(Arc::clone(&work)), crew);
         self.packets = 0;
-        self.round_packets = (self.round_packets * 2).min(self.longest_round);
+        self.round_packets = self.next_round();
         self.under_way = Some(work);
         judged
+    }
+
+    /// Packets of the round after this one.
+    fn next_round(&self) -> usize {
+        let [few, most] = ROUNDS;
+        let longest = (self.held * OF_EACH_FLOW).clamp(few, most).min(self.longest_round);
+        longest.min(self.round_packets * 2)
     }
 
     /// A round of all that waits; what comes from now on waits in `next`.
