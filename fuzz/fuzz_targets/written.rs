@@ -48,7 +48,8 @@ fuzz_target!(|bytes: &[u8]| {
 /// An end of the capture that is farther than this from its last packet is not believed when it is read back.
 const WEEK: f64 = 604_800.0;
 
-/// The ends of the findings, unless one was held for longer, or nobody knows how long. Which end comes first is left out:
+/// The ends of the findings, unless one was held for longer, or nobody knows how long, or its last packet alone has no time:
+/// one that was cut, too, is written with that of the packet before it. Which end comes first is left out:
 /// the first packet tells it, which is another one where its wrong checksum was believed for what its sender sent on other
 /// connections.
 fn findings(lines: &str) -> Option<Vec<String>> {
@@ -59,7 +60,8 @@ fn findings(lines: &str) -> Option<Vec<String>> {
     let ends = |line: Value| {
         let mut ends = [end(&line, "a"), end(&line, "b")];
         ends.sort();
-        is_short(&line).then(|| ends.join(" "))
+        let [first, last] = ["first", "last"].map(|packet| line[packet]["time"].is_string());
+        (is_short(&line) && first == last).then(|| ends.join(" "))
     };
     let mut found: Vec<String> = found.map(ends).collect::<Option<_>>()?;
     found.sort();

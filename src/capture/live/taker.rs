@@ -39,7 +39,7 @@ pub struct Batch {
     at: usize,
     /// Problems since the packets before, to be said after these.
     pub troubles: Vec<Error>,
-    /// Nothing had come for a while by then.
+    /// Nothing had come, not even after a wait, by then.
     pub idle: Option<Time>,
     /// No interface is left.
     pub end: Option<Error>,
@@ -143,7 +143,7 @@ pub struct Taker {
     interfaces: Vec<Interface>,
     /// The interface at which the search for the next packet begins, so that none is starved.
     turn: usize,
-    /// The last wait for packets was in vain.
+    /// None was there the last time. What a wait ends for may be others' packets.
     is_quiet: bool,
     taken: u64,
     refreshed: Instant,
@@ -209,6 +209,7 @@ impl Taker {
             self.read_clock(batch);
         }
         batch.idle = (!took && self.is_quiet).then(|| self.clock.now());
+        self.is_quiet = !took;
         took
     }
 
@@ -270,13 +271,13 @@ impl Taker {
     }
 
     /// Waits for packets, but not for long.
-    pub fn wait(&mut self) {
+    pub fn wait(&self) {
         let interfaces = self.interfaces.iter().filter(|interface| !interface.is_lost);
         let mut fds: Vec<PollFd> = interfaces
             .map(|interface| PollFd::from_borrowed_fd(interface.capture.as_fd(), PollFlags::IN))
             .collect();
         // A signal ends it early, which is as good.
-        self.is_quiet = poll(&mut fds, Some(&PATIENCE)) == Ok(0);
+        let _ = poll(&mut fds, Some(&PATIENCE));
     }
 
     /// Asks for the counts of drops.
