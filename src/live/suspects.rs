@@ -294,7 +294,7 @@ impl Suspects {
                     let step = self.next(known, &flow, orders.facts.end(), look.heard);
                     self.go(step, flow.id(), known, judged, look);
                 }
-                if flow.is_half_closed() || self.known.contains_key(&flow.id()) {
+                if flow.may_be_half_closed() || self.known.contains_key(&flow.id()) {
                     self.watched.insert(*key, *hash);
                 }
             }
@@ -331,10 +331,14 @@ impl Suspects {
                 look.suspects.extend(one.filter(|one| look.orders.seeks(one) == Some(true)));
             }
             Step::LookAgain(standing) => {
-                let one = Some(judged());
-                let used = one.filter(|one| one.judgement.verdict == Verdict::HalfClosed);
-                self.known.insert(id, used.as_ref().map_or(standing, |_| Standing::Held));
-                look.events.extend(used.map(|one| self.end(one)));
+                let is_confirmed = matches!(standing, Standing::Announced { confirmed: true, .. });
+                let is_none = |one: &Judged| match is_confirmed {
+                    true => one.judgement.verdict == Verdict::HalfClosed,
+                    false => !one.judgement.finding,
+                };
+                let none = Some(judged()).filter(is_none);
+                self.known.insert(id, none.as_ref().map_or(standing, |_| Standing::Held));
+                look.events.extend(none.map(|one| self.end(one)));
             }
             Step::Decide { announced } => {
                 look.events.extend(self.decide(judged(), look.sockets.clone(), announced, policy));
@@ -361,7 +365,7 @@ impl Suspects {
         use Standing::{Announced, Asked, Denied, Ending, Held, Insisted};
         let is_due = |at: Time| now.since(at).is_none_or(|ns| ns >= AGAIN_NS);
         let is_old = |at: Time| now.since(at).is_none_or(|ns| ns >= ONCE_MORE_NS);
-        match (known, flow.is_half_closed()) {
+        match (known, flow.may_be_half_closed()) {
             (Some(Ending { announced }), _) if heard => Step::Insist { announced },
             (Some(Asked { announced }), true) if heard => Step::Decide { announced },
             (Some(standing @ (Asked { .. } | Ending { .. })), _) if !heard => Step::Keep(standing),
@@ -370,6 +374,9 @@ impl Suspects {
             (Some(Insisted { at }), false) if is_due(at) => Step::Ask(known),
             (Some(Announced { at, confirmed: true }), true) if is_old(at) => Step::AskAgain,
             (Some(standing @ Announced { .. }), true) if is_used(flow) => Step::LookAgain(standing),
+            (Some(standing @ Announced { at, confirmed: false }), true) if goes_on(flow, at) => {
+                Step::LookAgain(standing)
+            }
             (Some(Insisted { at }), true) => Step::Keep(Announced { at, confirmed: true }),
             (None | Some(Held), true) => Step::Ask(Some(Held)),
             (Some(Held | Announced { .. } | Asked { .. }), false) => Step::Ask(known),
@@ -532,7 +539,8 @@ enum Step {
     Ask(Option<Standing>),
     /// It is asked once more about what it has confirmed.
     AskAgain,
-    /// It was announced, and then used: it is no finding as long as it is.
+    /// It was announced, and then used: it is no finding as long as it is. Or, where the kernel has not confirmed it, more
+    /// packets came, which may show that it is none: that its FIN has never arrived, say.
     LookAgain(Standing),
     /// The kernel has answered about a suspect.
     Decide {
@@ -556,7 +564,7 @@ fn is_seen_first(
     let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
     sight.is_none_or(|(first, hash)| {
         let mut flows = shards.flows_of(hash, &first);
-        !flows.any(|it| it.id() < flow.id() && it.is_half_closed())
+        !flows.any(|it| it.id() < flow.id() && it.may_be_half_closed())
     })
 }
 
@@ -566,11 +574,16 @@ fn is_used(flow: &Flow) -> bool {
     fin.is_some_and(|(holder, fin)| flow.payload_after(holder, fin.end).is_some())
 }
 
+/// Have packets come since?
+fn goes_on(flow: &Flow, since: Time) -> bool {
+    flow.last.time.since(since).is_some_and(|nanos| nanos > 0)
+}
+
 /// Do packets tell no finding, so that only the kernel can?
 fn is_only_the_kernels(judged: &Judged) -> bool {
     has_ended(judged) || !judged.judgement.finding
 }
 
 fn has_ended(judged: &Judged) -> bool {
-    !judged.flow.is_half_closed()
+    !judged.flow.may_be_half_closed()
 }

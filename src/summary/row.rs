@@ -66,7 +66,7 @@ impl<'a> Owner<'a> {
 pub enum EventKind {
     /// It has been held in CLOSE-WAIT for long enough to be a finding.
     CloseWait,
-    /// After all, it was closed or reset.
+    /// After all, it was closed or reset; or later packets show that it is none.
     Ended,
 }
 

@@ -1,5 +1,6 @@
 //! The connections of one 4-tuple.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
@@ -99,11 +100,16 @@ impl Chain {
     #[cold]
     pub fn supersede(&self, older: &mut Older, key: &FlowKey) {
         let Some(older) = older.flows.get_mut(key) else { return };
-        let until = match self.newest.is_established() {
+        let until = self.superseded(older);
+        supersede(&mut older[..until]);
+    }
+
+    /// The number of older connections that a later one has taken the place of.
+    fn superseded(&self, older: &[Flow]) -> usize {
+        match self.newest.is_established() {
             true => older.len(),
             false => newest_where(older, Flow::is_established).unwrap_or(0),
-        };
-        supersede(&mut older[..until]);
+        }
     }
 
     /// Makes an older connection the newest again: one whose SYN is answered only now, for a duplicate of a yet older
@@ -206,13 +212,23 @@ impl Chain {
         &mut self.newest
     }
 
+    /// Its flows. An older one is superseded as soon as a later one is established, by whatever segment.
     pub fn flows<'a>(
         &'a self,
         key: &FlowKey,
         older: &'a Older,
-    ) -> impl Iterator<Item = &'a Flow> + use<'a> {
+    ) -> impl Iterator<Item = Cow<'a, Flow>> + use<'a> {
         let older = if self.reused { older.flows.get(key) } else { None };
-        older.into_iter().flatten().chain([&self.newest])
+        let older = older.map_or(&[][..], Vec::as_slice);
+        let until = if self.reused { self.superseded(older) } else { 0 };
+        let as_they_are = older.iter().enumerate().map(move |(at, flow)| {
+            let mut flow = Cow::Borrowed(flow);
+            if at < until && !flow.is_superseded() {
+                flow.to_mut().supersede();
+            }
+            flow
+        });
+        as_they_are.chain([Cow::Borrowed(&self.newest)])
     }
 
     /// Removes the flows that go; false if none is left.

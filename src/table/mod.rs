@@ -335,7 +335,8 @@ impl FlowTable {
     /// Takes those of them, since it was last asked, that hold a half-closed flow now, with their hashes.
     pub fn take_half_closed(&mut self) -> Vec<(u64, FlowKey)> {
         let mut closing = self.closing.take();
-        closing.retain(|(hash, key)| self.flows_of(*hash, key).any(|flow| flow.is_half_closed()));
+        closing
+            .retain(|(hash, key)| self.flows_of(*hash, key).any(|flow| flow.may_be_half_closed()));
         closing
     }
 
@@ -473,18 +474,17 @@ impl FlowTable {
     pub fn flows_of(&self, hash: u64, key: &FlowKey) -> impl Iterator<Item = Cow<'_, Flow>> {
         let chain = self.chains.find(hash, key).and_then(|at| self.chains.get(at));
         let flows = chain.into_iter().flat_map(|chain| chain.flows(key, &self.older));
-        flows.map(Cow::Borrowed).chain(self.resting.flow_of(hash, key).map(Cow::Owned))
+        flows.chain(self.resting.flow_of(hash, key).map(Cow::Owned))
     }
 
     /// Every flow in the table.
     pub fn flows(&self) -> impl Iterator<Item = (FlowKey, Cow<'_, Flow>)> {
-        let awake = self.awake().map(|(key, flow)| (key, Cow::Borrowed(flow)));
         let resting = self.resting.iter().map(|Retired { key, flow }| (key, Cow::Owned(flow)));
-        awake.chain(resting)
+        self.awake().chain(resting)
     }
 
     /// Flows that do not rest.
-    fn awake(&self) -> impl Iterator<Item = (FlowKey, &Flow)> {
+    fn awake(&self) -> impl Iterator<Item = (FlowKey, Cow<'_, Flow>)> {
         self.chains
             .iter()
             .flat_map(|(key, chain)| chain.flows(&key, &self.older).map(move |flow| (key, flow)))
@@ -493,7 +493,7 @@ impl FlowTable {
     /// Counts its flows by whether they show packets that were not captured.
     pub fn holes(&self) -> Count {
         let mut holes = self.resting.holes();
-        self.awake().for_each(|(_, flow)| holes.note(flow));
+        self.awake().for_each(|(_, flow)| holes.note(&flow));
         holes
     }
 }

@@ -262,7 +262,7 @@ impl<'a> Case<'a> {
         if self.flow.ending() != Ending::Open || !self.facts.shows_bare_acks() {
             return None;
         }
-        let missed = [Side::A, Side::B].map(|side| fin_was_missed(self.flow, side));
+        let missed = [Side::A, Side::B].map(|side| self.flow.fin_was_missed(side));
         let closer = match missed {
             [true, false] => Side::A,
             [false, true] => Side::B,
@@ -453,7 +453,7 @@ impl<'a> Case<'a> {
     fn notes(&self, close: Close, descriptor_may_leak: bool) -> Set<Note> {
         let may_imply = matches!(close, Close::Open | Close::Reset);
         let fin_implied =
-            may_imply && [Side::A, Side::B].into_iter().any(|side| fin_was_missed(self.flow, side));
+            may_imply && [Side::A, Side::B].into_iter().any(|side| self.flow.fin_was_missed(side));
         let judged = [
             (fin_implied, Note::PeerFinImplied),
             (self.flow.is_refused(), Note::Refused),
@@ -507,13 +507,6 @@ impl Case<'_> {
         });
         reset || unheard
     }
-}
-
-/// The other side acknowledged one beyond all that `side` was seen to send, and no FIN of it was seen.
-fn fin_was_missed(flow: &Flow, side: Side) -> bool {
-    let sent = flow.half(side).snd_max().filter(|_| flow.half(side).is_numbered());
-    let acked_beyond_sent = flow.half(side.other()).ack().zip(sent);
-    flow.fin(side).is_none() && acked_beyond_sent.is_some_and(|(ack, sent)| ack.ahead_of(sent) == 1)
 }
 
 /// The other side acknowledged one beyond all that was captured of `side`: a FIN of it, perhaps, for

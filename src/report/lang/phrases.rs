@@ -249,6 +249,7 @@ phrases! {
     idle_before(idle): ", idle {idle} before" => "，此前空闲 {idle}";
     gone(): "the kernel has it in CLOSE-WAIT no more" => "内核里它已不在 CLOSE-WAIT";
     ended_after(verdict, held): "{verdict} after {held}" => "{held} 后{verdict}";
+    later(verdict): "later packets show: {verdict}" => "之后的数据包表明：{verdict}";
     of_these(n): "; {n} of these now" => "；此类现有 {n} 条";
     steady(): "not growing" => "没有增长";
     rate(more): "{more} a minute" => "每分钟 {more}";

@@ -14,7 +14,7 @@ use crate::summary::seen::{Process, Seen};
 use crate::summary::{EventKind, Row};
 use crate::tcp::segment::Endpoint;
 use crate::units::{DIGITS, clock_time, duration, thousands};
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// Characters of statements in a line.
 const STATEMENTS: usize = 60;
@@ -46,8 +46,12 @@ impl<W: Write> Text<W> {
         let idle = seen.idle_before_fin.map(|_| lang.idle_before(idle_text(&seen)));
         let what = match kind {
             EventKind::CloseWait => lang.held_so_far(held, idle.unwrap_or_default()),
-            EventKind::Ended if matches!(seen.verdict, Verdict::Unknown(_)) => lang.gone(),
-            EventKind::Ended => lang.ended_after(lang.name(seen.verdict), held),
+            EventKind::Ended => match seen.verdict {
+                Verdict::Unknown(Reason::Lost) => lang.gone(),
+                Verdict::Unknown(reason) => lang.later(lang.name(reason)),
+                verdict if seen.held.is_none() => lang.later(lang.name(verdict)),
+                verdict => lang.ended_after(lang.name(verdict), held),
+            },
         };
         let by = match kind {
             EventKind::CloseWait => seen.code.as_deref().and_then(super::code::in_short),

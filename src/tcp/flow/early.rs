@@ -22,6 +22,14 @@ impl Flow {
         self.closing(side)?.early_ack()
     }
 
+    /// The other side has acknowledged one beyond all that `side` was seen to send, and no FIN of it was seen.
+    pub fn fin_was_missed(&self, side: Side) -> bool {
+        let sent = self.half(side).snd_max().filter(|_| self.half(side).is_numbered());
+        let acked_beyond_sent = self.half(side.other()).ack().zip(sent);
+        let is_next = |(ack, sent): (Seq, Seq)| ack.ahead_of(sent) == 1;
+        self.fin(side).is_none() && acked_beyond_sent.is_some_and(is_next)
+    }
+
     /// Octets of a side were acknowledged and not captured.
     pub fn has_hole(&self) -> bool {
         self.notes.has(Noted::Hole) || self.ends_with_hole(|side| self.sure_ack(side))

@@ -529,9 +529,16 @@ impl Flow {
             .min_by_key(|(_, place)| place.order())
     }
 
-    /// One side has sent a FIN, and the other none.
-    pub fn is_half_closed(&self) -> bool {
-        matches!(self.ending(), Ending::HalfClosed(_))
+    /// One side has closed, and the other has not, as far as its segments tell: its FIN came, or was missed. No host has two
+    /// sockets of a 4-tuple, so what a later connection has taken the place of is neither.
+    pub fn may_be_half_closed(&self) -> bool {
+        let is_one = || self.fin_was_missed(Side::A) != self.fin_was_missed(Side::B);
+        !self.is_superseded()
+            && match self.ending() {
+                Ending::HalfClosed(_) => true,
+                Ending::Open => is_one(),
+                Ending::Attempt | Ending::Reset(_) | Ending::Closed => false,
+            }
     }
 
     /// The first FIN, and who sent it.
@@ -542,7 +549,7 @@ impl Flow {
             .min_by_key(|(_, fin)| fin.place.order())
     }
 
-    /// A FIN or RST has come, whether it counts or not.
+    /// A FIN or RST has come, whether it counts or not, or was acknowledged.
     pub fn is_closing(&self) -> bool {
         self.closing.is_some()
     }
