@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use closewait::capture::file::{FileSource, Input};
 use closewait::capture::{About, Error, Next, Source};
@@ -18,7 +19,7 @@ use closewait::report::text::{Text, TextLook};
 use closewait::run::Plan;
 use closewait::run::notices::Nobody;
 use closewait::summary::growth::Grown;
-use closewait::summary::{EventKind, Row, Sink};
+use closewait::summary::{EventKind, Row, Sink, Totals};
 use closewait::units::Zone;
 use common::scenario::Scenario;
 use common::wire::MICROSECONDS;
@@ -44,8 +45,9 @@ fn main() {
 struct Said {
     /// Told on the way, and whether not to have ended.
     told: BTreeMap<u64, bool>,
-    /// Found in the end.
+    /// Found by the report that is being written, and by those before.
     found: BTreeSet<u64>,
+    reports: Vec<BTreeSet<u64>>,
 }
 
 impl Sink for Said {
@@ -60,11 +62,17 @@ impl Sink for Said {
         }
         Ok(())
     }
+
+    fn end(&mut self, _: &Totals) -> io::Result<()> {
+        self.reports.push(std::mem::take(&mut self.found));
+        Ok(())
+    }
 }
 
-/// A capture that is read as it happens: packet by packet, with its pauses.
+/// A capture that is read as it happens: packet by packet, with its pauses. A report is asked for with the last one.
 struct Happening {
     source: FileSource,
+    report: Arc<AtomicBool>,
     /// Times of the packets that are still to come, backwards, and that of the last one.
     times: Vec<Time>,
     now: Time,
@@ -83,6 +91,7 @@ impl Source for Happening {
         }
         self.now = coming;
         self.times.pop();
+        self.report.store(self.times.is_empty(), Ordering::Relaxed);
         self.source.next()
     }
 
@@ -98,7 +107,11 @@ impl Source for Happening {
 fn agrees(path: &Path) -> Result<(), Failed> {
     let mut said = Said::default();
     watch(path, &mut said)?;
-    let Said { told, found } = &said;
+    let Said { told, reports, .. } = &said;
+    let [on_the_way, found] = &reports[..] else { return Err("two reports".into()) };
+    if on_the_way != found {
+        return Err(format!("on the way {on_the_way:?}, found {found:?}").into());
+    }
     // What the peer has reset after a while is one, though nothing holds it any more.
     let is_told = found.iter().all(|frame| told.contains_key(frame));
     let is_found = told.iter().all(|(frame, is_held)| !is_held || found.contains(frame));
@@ -141,15 +154,10 @@ fn watch(path: &Path, sink: &mut dyn Sink) -> Result<(), Failed> {
         records.iter().rev().map(|record| Time::from_nanos(record.nanos.into())).collect();
     let began = times.last().copied().unwrap_or_default();
     let file = FileSource::open(&Input(path.clone().into()), 0)?;
-    let mut source = Happening { source: file, times, now: began };
-    let setup = LiveSetup {
-        began,
-        kernel: None,
-        before: None,
-        board: None,
-        report: Arc::default(),
-        nameless: None,
-    };
+    let report = Arc::<AtomicBool>::default();
+    let mut source = Happening { source: file, report: Arc::clone(&report), times, now: began };
+    let setup =
+        LiveSetup { began, kernel: None, before: None, board: None, report, nameless: None };
     let plan = plan(&scenario, &path)?;
     live(plan, "scenario".into(), &mut source, setup, sink, &mut Nobody)?;
     Ok(())
