@@ -338,7 +338,9 @@ impl Suspects {
                 };
                 let none = Some(judged()).filter(is_none);
                 self.known.insert(id, none.as_ref().map_or(standing, |_| Standing::Held));
-                look.events.extend(none.map(|one| self.end(one)));
+                // With `--certain`, what the kernel does not know was not told.
+                let told = none.filter(|_| self.counted.contains_key(&id));
+                look.events.extend(told.map(|one| self.end(one)));
             }
             Step::Decide { announced } => {
                 look.events.extend(self.decide(judged(), look.sockets.clone(), announced, policy));
