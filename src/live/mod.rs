@@ -1,7 +1,7 @@
 //! Packets as they happen: now and then all suspects are checked, and what has happened to them is
 //! told; the report comes in the end, or when somebody asks for it.
 //!
-//! * `suspects`: which flows are half-closed, and what was said of them
+//! * `suspects`: which flows are half-closed, and what was said of them; `watched`: what packets tell of them
 //! * [`kernel`]: who is asked about their sockets
 //! * `holders`: who held what was told, for when the kernel has it no more
 //! * `places`: whose packets the interfaces show that are captured on
@@ -25,6 +25,7 @@ pub mod snapshot;
 mod suspects;
 mod unseen;
 mod visitor;
+mod watched;
 mod word;
 
 use std::collections::BTreeSet;

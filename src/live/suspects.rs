@@ -1,15 +1,14 @@
 //! Suspects: live flows that are half-closed. Says when one is stuck, and when that ends after all.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use foldhash::fast::RandomState;
-
 use super::board::Board;
 use super::parties::{Of, Parties};
 use super::setup::LiveSetup;
+use super::watched::{Watched, goes_on, has_ended, is_only_the_kernels, is_seen_first, is_used};
 use super::word::{ask_for, process, usage};
 use crate::capture::Error;
 use crate::engine::orders::Orders;
@@ -25,7 +24,6 @@ use crate::summary::growth::{Grown, Outlook};
 use crate::summary::{EventKind, Judged};
 use crate::tcp::flow::{Flow, FlowId};
 use crate::tcp::segment::FlowKey;
-use crate::tcp::side::Side;
 use crate::verdict::{Doubt, Policy, Verdict};
 
 /// Nanoseconds between two checks of the flows.
@@ -39,8 +37,7 @@ pub struct Suspects {
     checked: Time,
     /// The check under way is one of these: no other asks the kernel.
     may_ask: bool,
-    /// 4-tuples that may hold a half-closed flow, with their hashes.
-    watched: HashMap<FlowKey, u64, RandomState>,
+    watched: Watched,
     known: BTreeMap<FlowId, Standing>,
     /// The times at which the kernel had announced flows in CLOSE-WAIT no more.
     gone: BTreeMap<FlowId, Time>,
@@ -53,6 +50,9 @@ pub struct Suspects {
     lately: VecDeque<Time>,
     /// The time at which the kernel was last asked again about some that it had confirmed.
     confirmed: Time,
+    /// The capture has bare ACKs; and that has been learnt since the last check: the silence of a side tells more then.
+    shows_bare_acks: bool,
+    has_learnt: bool,
 }
 
 /// The ways in which an announced flow is counted.
@@ -130,7 +130,7 @@ impl Suspects {
             has_checked: false,
             checked: Time::UNKNOWN,
             may_ask: true,
-            watched: HashMap::default(),
+            watched: Watched::default(),
             known: BTreeMap::new(),
             gone: BTreeMap::new(),
             counted: BTreeMap::new(),
@@ -138,6 +138,8 @@ impl Suspects {
             parties: Parties::default(),
             lately: VecDeque::new(),
             confirmed: Time::UNKNOWN,
+            shows_bare_acks: false,
+            has_learnt: false,
         }
     }
 
@@ -249,6 +251,9 @@ impl Suspects {
     ) -> Vec<LiveEvent> {
         let (heard, sockets) = self.heard();
         let now = orders.facts.end();
+        let shows_bare_acks = orders.facts.shows_bare_acks();
+        let showed = std::mem::replace(&mut self.shows_bare_acks, shows_bare_acks);
+        self.has_learnt = showed != shows_bare_acks;
         let may_ask = self.may_ask || self.setup.kernel.is_none();
         let may_ask_again = may_ask && now.since(self.confirmed).is_none_or(|ns| ns >= AGAIN_NS);
         let mut look = Look {
@@ -336,11 +341,19 @@ impl Suspects {
                     true => one.judgement.verdict == Verdict::HalfClosed,
                     false => !one.judgement.finding,
                 };
-                let none = Some(judged()).filter(is_none);
-                self.known.insert(id, none.as_ref().map_or(standing, |_| Standing::Held));
+                let one = judged();
+                let standing = match standing {
+                    _ if is_none(&one) => Standing::Held,
+                    Standing::Announced { confirmed: false, .. } => {
+                        Standing::Announced { at: one.end, confirmed: false }
+                    }
+                    standing => standing,
+                };
+                self.known.insert(id, standing);
                 // With `--certain`, what the kernel does not know was not told.
-                let told = none.filter(|_| self.counted.contains_key(&id));
-                look.events.extend(told.map(|one| self.end(one)));
+                if standing == Standing::Held && self.counted.contains_key(&id) {
+                    look.events.push(self.end(one));
+                }
             }
             Step::Decide { announced } => {
                 look.events.extend(self.decide(judged(), look.sockets.clone(), announced, policy));
@@ -376,7 +389,9 @@ impl Suspects {
             (Some(Insisted { at }), false) if is_due(at) => Step::Ask(known),
             (Some(Announced { at, confirmed: true }), true) if is_old(at) => Step::AskAgain,
             (Some(standing @ Announced { .. }), true) if is_used(flow) => Step::LookAgain(standing),
-            (Some(standing @ Announced { at, confirmed: false }), true) if goes_on(flow, at) => {
+            (Some(standing @ Announced { at, confirmed: false }), true)
+                if goes_on(flow, at) || is_old(at) || self.has_learnt =>
+            {
                 Step::LookAgain(standing)
             }
             (Some(Insisted { at }), true) => Step::Keep(Announced { at, confirmed: true }),
@@ -552,40 +567,4 @@ enum Step {
     Insist {
         announced: bool,
     },
-}
-
-/// Tells whether a flow is none that was seen under another pair of addresses before, where it is watched, too.
-fn is_seen_first(
-    key: &FlowKey,
-    flow: &Flow,
-    watched: &HashMap<FlowKey, u64, RandomState>,
-    shards: &Shards,
-    rewrites: &Rewrites,
-) -> bool {
-    let first = rewrites.seen_first(key);
-    let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
-    sight.is_none_or(|(first, hash)| {
-        let mut flows = shards.flows_of(hash, &first);
-        !flows.any(|it| it.id() < flow.id() && it.may_be_half_closed())
-    })
-}
-
-/// Has the side that has not closed sent something since the FIN?
-fn is_used(flow: &Flow) -> bool {
-    let fin = [Side::A, Side::B].into_iter().find_map(|by| Some((by.other(), flow.fin(by)?)));
-    fin.is_some_and(|(holder, fin)| flow.payload_after(holder, fin.end).is_some())
-}
-
-/// Have packets come since?
-fn goes_on(flow: &Flow, since: Time) -> bool {
-    flow.last.time.since(since).is_some_and(|nanos| nanos > 0)
-}
-
-/// Do packets tell no finding, so that only the kernel can?
-fn is_only_the_kernels(judged: &Judged) -> bool {
-    has_ended(judged) || !judged.judgement.finding
-}
-
-fn has_ended(judged: &Judged) -> bool {
-    !judged.flow.may_be_half_closed()
 }
