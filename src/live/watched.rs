@@ -1,4 +1,4 @@
-//! What packets tell of connections that are watched.
+//! Evidence of packets on connections that are watched.
 
 use std::collections::HashMap;
 
