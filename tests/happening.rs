@@ -14,7 +14,6 @@ use closewait::cli::{Command, parse};
 use closewait::live::live;
 use closewait::live::setup::LiveSetup;
 use closewait::place::Time;
-use closewait::report::text::page::Screen;
 use closewait::report::text::{Text, TextLook};
 use closewait::run::Plan;
 use closewait::run::notices::Nobody;
@@ -48,17 +47,11 @@ fn main() {
 
 /// Captures of the project, and of others where they are.
 fn captures() -> Vec<PathBuf> {
-    let folders = ["fixtures/captures", "fixtures/captures/reproduction"].map(common::project);
-    let corpus = std::env::var_os("CLOSEWAIT_CORPUS").map(|it| PathBuf::from(it).join("captures"));
-    let files = folders.into_iter().chain(corpus).flat_map(|folder| {
-        let entries = std::fs::read_dir(folder).expect("the folder is there");
-        entries.map(|entry| entry.expect("a readable folder").path())
-    });
-    let is_capture = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|it| ["pcap", "pcapng", "cap"].iter().any(|known| it == *known))
-    };
-    files.filter(is_capture).collect()
+    let corpus = std::env::var("CLOSEWAIT_CORPUS").map(|corpus| corpus + "/captures");
+    let folders = ["fixtures/captures", "fixtures/captures/reproduction"].map(str::to_owned);
+    let folders = folders.into_iter().chain(corpus.ok());
+    let of = |folder: String| ["pcap", "pcapng", "cap"].map(|kind| common::files(&folder, kind));
+    folders.flat_map(of).flatten().collect()
 }
 
 /// Connections by the frame that they begin with: what was said of each.
@@ -172,20 +165,12 @@ fn agrees(capture: &Path, options: &[String]) -> Result<(), Failed> {
 /// What was told is taken back, in these words.
 fn is_taken_back(name: &str, word: &str) -> Result<(), Failed> {
     let mut out = Vec::new();
-    let look = TextLook {
-        zone: Zone::Utc,
-        dates: false,
-        top: None,
-        all: false,
-        explain: None,
-        frames: false,
-        screen: Screen::default(),
-    };
-    let path = format!("{}/fixtures/scenarios/{name}.scn", env!("CARGO_MANIFEST_DIR"));
+    let look = TextLook::new(Zone::Utc);
+    let path = common::project(&format!("fixtures/scenarios/{name}.scn"));
     let watch = |capture: &Path, options: &[String]| {
         watch(capture, options, &mut Text::new(&mut out, look))
     };
-    with_scenario(Path::new(&path), watch)?;
+    with_scenario(&path, watch)?;
     let out = String::from_utf8(out)?;
     let mut lines = out.lines();
     let (told, ended) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());

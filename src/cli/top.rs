@@ -18,7 +18,6 @@ use crate::commands::live::{Keeping, LiveCommand, not_stopped};
 use crate::commands::top::{Files, TopCommand};
 use crate::printable::printable;
 use crate::report::text::TextLook;
-use crate::report::text::page::Screen;
 use crate::run::{Plan, Reading};
 
 pub const EXAMPLES: &str = "\
@@ -167,15 +166,7 @@ impl TopArgs {
                 ..Plan::default()
             },
             format: Format::Text,
-            look: TextLook {
-                zone,
-                dates,
-                top: None,
-                all: false,
-                explain: None,
-                frames: false,
-                screen: Screen::default(),
-            },
+            look: TextLook { dates, ..TextLook::new(zone) },
             color: anstream::ColorChoice::Never,
             output: None,
         })))

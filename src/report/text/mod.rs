@@ -60,6 +60,20 @@ pub struct TextLook {
 }
 
 impl TextLook {
+    /// The look where nobody chose any but the zone.
+    #[must_use]
+    pub fn new(zone: Zone) -> TextLook {
+        TextLook {
+            zone,
+            dates: false,
+            top: None,
+            all: false,
+            explain: None,
+            frames: false,
+            screen: Screen::default(),
+        }
+    }
+
     /// The most lines in a table, where that does not depend on the screen.
     fn limit(&self) -> Option<usize> {
         let top = self.top.or(self.all.then_some(0))?;

@@ -16,7 +16,6 @@ use crate::commands::top::Files;
 use crate::printable::printable;
 use crate::report::ladder::LadderLook;
 use crate::report::text::TextLook;
-use crate::report::text::page::Screen;
 use crate::run::notices::Nobody;
 use crate::run::trace::run_traced;
 use crate::run::{Paths, Plan, run};
@@ -165,15 +164,7 @@ pub fn page(mut plan: Plan, zone: Zone, made_by: String) -> Result<String, Strin
     let failed = |error: io::Error| format!("r: the report could not be written: {error}");
     let mut outputs = Outputs::beside(plan.inputs.iter().map(|input| input.0.as_path()));
     let (file, placing) = outputs.create(&path, "r")?;
-    let look = TextLook {
-        zone,
-        dates: false,
-        top: None,
-        all: false,
-        explain: None,
-        frames: false,
-        screen: Screen::default(),
-    };
+    let look = TextLook::new(zone);
     plan.reading.paths = Paths::Sample;
     let out = Box::new(io::BufWriter::new(file));
     let mut sink: Box<dyn Sink> = Box::new(Explained::new(out, look, made_by, &plan));
