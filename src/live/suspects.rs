@@ -335,23 +335,16 @@ impl Suspects {
                 let one = one.filter(|one| !is_of_before(one));
                 look.suspects.extend(one.filter(|one| look.orders.seeks(one) == Some(true)));
             }
-            Step::LookAgain(standing) => {
-                let is_confirmed = matches!(standing, Standing::Announced { confirmed: true, .. });
-                let is_none = |one: &Judged| match is_confirmed {
-                    true => one.judgement.verdict == Verdict::HalfClosed,
-                    false => !one.judgement.finding,
-                };
+            Step::LookAgain { at, confirmed } => {
                 let one = judged();
-                let standing = match standing {
-                    _ if is_none(&one) => Standing::Held,
-                    Standing::Announced { confirmed: false, .. } => {
-                        Standing::Announced { at: one.end, confirmed: false }
-                    }
-                    standing => standing,
+                let (is_none, at) = match confirmed {
+                    true => (one.judgement.verdict == Verdict::HalfClosed, at),
+                    false => (!one.judgement.finding, one.end),
                 };
-                self.known.insert(id, standing);
+                let still = Standing::Announced { at, confirmed };
+                self.known.insert(id, if is_none { Standing::Held } else { still });
                 // With `--certain`, what the kernel does not know was not told.
-                if standing == Standing::Held && self.counted.contains_key(&id) {
+                if is_none && self.counted.contains_key(&id) {
                     look.events.push(self.end(one));
                 }
             }
@@ -388,11 +381,11 @@ impl Suspects {
             (Some(Denied { at }), true) if is_due(at) => Step::Ask(known),
             (Some(Insisted { at }), false) if is_due(at) => Step::Ask(known),
             (Some(Announced { at, confirmed: true }), true) if is_old(at) => Step::AskAgain,
-            (Some(standing @ Announced { .. }), true) if is_used(flow) => Step::LookAgain(standing),
-            (Some(standing @ Announced { at, confirmed: false }), true)
-                if goes_on(flow, at) || is_old(at) || self.has_learnt =>
+            (Some(Announced { at, confirmed }), true)
+                if is_used(flow)
+                    || !confirmed && (goes_on(flow, at) || is_old(at) || self.has_learnt) =>
             {
-                Step::LookAgain(standing)
+                Step::LookAgain { at, confirmed }
             }
             (Some(Insisted { at }), true) => Step::Keep(Announced { at, confirmed: true }),
             (None | Some(Held), true) => Step::Ask(Some(Held)),
@@ -558,7 +551,10 @@ enum Step {
     AskAgain,
     /// It was announced, and then used: it is no finding as long as it is. Or, where the kernel has not confirmed it, more
     /// packets came, which may show that it is none: that its FIN has never arrived, say.
-    LookAgain(Standing),
+    LookAgain {
+        at: Time,
+        confirmed: bool,
+    },
     /// The kernel has answered about a suspect.
     Decide {
         announced: bool,

@@ -107,15 +107,16 @@ impl Batch {
 
     /// There is something in it to be looked at.
     pub fn is_told(&self) -> bool {
-        self.at < self.packets.len() || self.is_urgent()
+        self.at < self.packets.len() || self.has_news()
     }
 
     /// There is more in it than a few packets, for which nobody need be woken.
     pub fn is_urgent(&self) -> bool {
-        self.octets() >= WORTH
-            || self.idle.is_some()
-            || self.end.is_some()
-            || !self.troubles.is_empty()
+        self.octets() >= WORTH || self.has_news()
+    }
+
+    fn has_news(&self) -> bool {
+        self.idle.is_some() || self.end.is_some() || !self.troubles.is_empty()
     }
 
     /// Empties it. What a burst took of memory is given back.
