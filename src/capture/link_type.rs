@@ -123,11 +123,11 @@ impl LinkType {
     pub const TEXT: LinkType = LinkType(u16::MAX);
 
     /// May there be IP in its frames? Not on buses, in telephony, or in what a host says to its own
-    /// devices.
+    /// devices. IEEE 802.15.4 has IPv6, compressed (6LoWPAN, RFC 4944 and 6282).
     pub fn can_carry_ip(self) -> bool {
         !matches!(
             self.0,
-            139..=142 | 144 | 165 | 169..=173 | 177 | 186 | 187 | 189..=191 | 195 | 199 | 201 | 203 | 209..=218 | 220 | 221 | 223 | 227 | 230 | 231 | 235..=237 | 245 | 248..=251 | 253..=257 | 260..=266 | 268..=272 | 275 | 283 | 286..=288 | 290 | 292..=299 | u16::MAX
+            139..=142 | 144 | 165 | 169..=173 | 177 | 186 | 187 | 189 | 190 | 199 | 201 | 203 | 209..=214 | 216..=218 | 220 | 221 | 223 | 227 | 231 | 235..=237 | 245 | 248..=251 | 253..=257 | 260..=266 | 268..=272 | 275 | 286..=288 | 290 | 292..=299 | u16::MAX
         )
     }
 }
@@ -284,10 +284,10 @@ mod tests {
 
     #[test]
     fn only_what_can_carry_ip_may_hide_a_connection() {
-        for link in [0, 1, 105, 147, 247, 258, 65_000] {
+        for link in [0, 1, 105, 147, 195, 230, 247, 258, 65_000] {
             assert!(LinkType(link).can_carry_ip(), "{link}");
         }
-        for link in [189, 201, 195, 227, 253] {
+        for link in [189, 201, 227, 253] {
             assert!(!LinkType(link).can_carry_ip(), "{link}");
         }
     }

@@ -112,7 +112,8 @@ fn verdict_is_truth(
     let got = flow.judgement.verdict.name();
     let right = wanted.contains(&got);
     let is_stray = wanted == ["attempt"] && got == "open" && has_stray_answer(run);
-    if !right && (is_untold(run, flow) || is_rst_behind_damage(run, flow) || is_stray) {
+    let by_damage = is_rst_behind_damage(run, flow) || is_denied_by_damage(run, flow);
+    if !right && (is_untold(run, flow) || by_damage || is_stray) {
         into.untold += 1;
         return Ok(());
     }
@@ -203,6 +204,18 @@ fn is_rst_behind_damage(run: &Run, flow: &Judged) -> bool {
         let mut acks = seen().take(at).filter(|p| p.from != rst.from && p.renumbered);
         acks.any(|p| p.ack.is_after(rst.seq) && sent.is_some_and(|sent| sent.covers(p.ack)))
     })
+}
+
+/// The last packets of a FIN's receiver, two or more, were damaged alike: each acknowledges less than the FIN, and nothing
+/// but their checksums tells. One such packet is not believed.
+fn is_denied_by_damage(run: &Run, flow: &Judged) -> bool {
+    let seen = || run.capture.seen.iter().map(|seen| &seen.packet).filter(|p| p.conn == flow.conn);
+    let fin = seen().rev().find(|packet| packet.has(Flags::FIN) && !packet.damaged);
+    let denies = |fin: &Packet| {
+        let answers = seen().rev().filter(|p| p.from != fin.from && p.has(Flags::ACK));
+        answers.take_while(|p| p.renumbered && fin.end().is_after(p.ack)).count() > 1
+    };
+    flow.judgement.verdict == Verdict::FinUnacked && fin.is_some_and(denies)
 }
 
 /// A damaged ACK has the number after the peer's FIN: it looks as if the FIN had arrived by then. Only its checksum
