@@ -337,6 +337,20 @@ fn a_fin_that_one_point_saw_counts() {
 
 /// The server's host knows its own end as local, and that has closed: so "none is left" was said of both captures, where
 /// the client's alone has a leak.
+/// Who missed the ACK of the FIN takes it for acknowledged as soon as it was sent.
+#[test]
+fn since_when_it_is_held_is_told_by_who_saw_it() {
+    let scratch = Scratch::new();
+    let there = Sight { delay_micros: 300, ..PLAIN };
+    let whole = scratch.write("a.pcap", &capture(&[&PLAIN], &leak()));
+    let missed = scratch.write("b.pcap", &capture(&[&there], &leak()[..7]));
+    assert_eq!(read(&[&missed]).0[0]["doubts"], json!(["unconfirmed"]));
+    for given in [[&*whole, &*missed], [&*missed, &*whole]] {
+        let flow = &read(&given).0[0];
+        assert_eq!((&flow["held_s"], &flow["doubts"]), (&json!(60.0), &json!([])), "{given:?}");
+    }
+}
+
 #[test]
 fn what_is_left_stays_so_beside_the_capture_of_the_other_host() {
     let scratch = Scratch::new();

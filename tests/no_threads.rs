@@ -71,6 +71,25 @@ fn the_answer_is_the_same_with_one_thread() {
     }
 }
 
+/// What unpacks reads ahead on a thread of its own, where there is one.
+#[test]
+fn compressed_captures_are_read_without_another_thread() {
+    if let Some(missing) = lacks(&[ROOT]) {
+        return skip(missing);
+    }
+    let scratch = Scratch::new();
+    let path = capture(&scratch);
+    let wanted = closewait(&[&path]);
+    let packed = tool("gzip").args(["-k", &path]).status().expect("gzip runs");
+    assert!(packed.success());
+    for processes in 1..=3 {
+        let output = limited(processes, &[&format!("{path}.gz")]);
+        let (out, err) = text(&output);
+        assert_eq!((&*err, output.status.code()), ("", Some(1)), "{processes}");
+        assert_eq!(out.replace("x.pcap.gz", "x.pcap"), text(&wanted).0, "{processes}");
+    }
+}
+
 #[test]
 fn more_threads_than_work_are_bounded_and_that_is_said() {
     let scratch = Scratch::new();

@@ -1,7 +1,7 @@
 //! A stream that another thread reads ahead, where producing it takes a processor of its own.
 
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 /// Octets of a piece, and pieces that may wait. What is read ahead is bounded, by as much as comes while a round is
@@ -11,31 +11,31 @@ const WAITING: usize = 64;
 
 type Input = Box<dyn Read + Send>;
 
-/// Reads ahead from the second read on: whoever looks at the beginning alone starts no thread.
+/// Reads ahead from the second read on: whoever looks at the beginning alone starts no thread. Where none can be
+/// had, it reads when it is asked to.
 pub struct Ahead {
     /// Until there is a thread.
     input: Option<Input>,
-    is_begun: bool,
+    reads: usize,
     pieces: Option<Pieces>,
 }
 
 impl Ahead {
     pub fn new(input: Input) -> Ahead {
-        Ahead { input: Some(input), is_begun: false, pieces: None }
+        Ahead { input: Some(input), reads: 0, pieces: None }
     }
 }
 
 impl Read for Ahead {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if let Some(input) = &mut self.input
-            && !std::mem::replace(&mut self.is_begun, true)
-        {
-            return input.read(into);
+        self.reads = self.reads.saturating_add(1);
+        if self.reads == 2 {
+            self.pieces = Pieces::of(&mut self.input);
         }
-        if let Some(input) = self.input.take() {
-            self.pieces = Some(Pieces::of(input)?);
+        match (&mut self.input, &mut self.pieces) {
+            (Some(input), _) => input.read(into),
+            (None, pieces) => pieces.as_mut().map_or(Ok(0), |pieces| pieces.read(into)),
         }
-        self.pieces.as_mut().map_or(Ok(0), |pieces| pieces.read(into))
     }
 }
 
@@ -50,11 +50,19 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn of(input: Input) -> io::Result<Pieces> {
+    /// Takes the input, if there is a thread to be had: it is handed over once the thread runs, as it would be gone
+    /// with one that did not begin.
+    fn of(input: &mut Option<Input>) -> Option<Pieces> {
         let (to, coming) = sync_channel(WAITING);
         let (used, free) = channel();
-        thread::Builder::new().spawn(move || read_ahead(input, &to, &free))?;
-        Ok(Pieces { coming, used, piece: Vec::new(), at: 0, ended: false })
+        let (hand_over, given) = channel();
+        let reads = move || given.recv().map_or((), |input| read_ahead(input, &to, &free));
+        thread::Builder::new().spawn(reads).ok()?;
+        if let Err(SendError(unread)) = hand_over.send(input.take()?) {
+            *input = Some(unread);
+            return None;
+        }
+        Some(Pieces { coming, used, piece: Vec::new(), at: 0, ended: false })
     }
 
     fn next(&mut self) -> io::Result<()> {

@@ -182,7 +182,8 @@ fn has_closed(all: &[Sighting], side: usize) -> bool {
     fin.is_some_and(is_last)
 }
 
-/// The longest that it was held, among those that say that it is.
+/// The longest that it was held, among those that say that it is; and who saw since when, knows better than who took it
+/// for acknowledged as soon as it was sent.
 fn longest(stands: &Sighting, others: &[Sighting]) -> Option<TimeDelta> {
     let is_same = |one: &&Sighting| {
         one.holder == stands.holder
@@ -194,5 +195,7 @@ fn longest(stands: &Sighting, others: &[Sighting]) -> Option<TimeDelta> {
     let all = || others.iter().chain([stands]);
     // Of what has ended, it is the time from one end to another.
     all().find(|one| one.first == stands.first).filter(is_same)?;
-    all().filter(is_same).filter_map(|one| one.held).max()
+    let knows = |one: &&Sighting| !one.doubts.contains(&Doubt::Unconfirmed);
+    let longest = |of: &mut dyn Iterator<Item = &Sighting>| of.filter_map(|one| one.held).max();
+    longest(&mut all().filter(is_same).filter(knows)).or_else(|| longest(&mut all().filter(is_same)))
 }

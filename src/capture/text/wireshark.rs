@@ -14,6 +14,7 @@ use super::row::{Packet, Row, is_part_of_message};
 use super::signs::shows_flags;
 use super::stamp::Stamp;
 use super::streams::{Hidden, Shown, Streams};
+use super::tunnels::is_closed_to_wireshark;
 use super::words::Words;
 use crate::tcp::segment::Flags;
 
@@ -170,6 +171,9 @@ impl Wireshark {
                 self.streams.tcp(Shown { printed, frame_len, raw, again, reused }, out);
             }
             (Packet::Tcp { .. } | Packet::Unread, _) => self.streams.item(unread(), out),
+            (Packet::Other, _) if is_closed_to_wireshark(row.protocol, line) => {
+                self.streams.item(unread(), out);
+            }
             (Packet::Other, Some((from, to))) if !is_never_tcp(row.protocol) => match row.frame_len
             {
                 Some(frame_len) => self.streams.hidden(Hidden { stamp, from, to, frame_len }, out),

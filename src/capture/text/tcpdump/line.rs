@@ -176,7 +176,7 @@ fn no_tcp(line: &str) -> Line {
         return if line.ends_with(')') { head } else { Line::Cut(Box::new(head)) };
     }
     // `-q`, and a header that the snap length cut off.
-    let told = behind.rsplit_once(": ").map_or("", |(_, told)| told);
+    let told = behind.rsplit_once(": ").map_or("", |(_, told)| told.trim_start());
     let octets = told.strip_prefix("tcp ").and_then(|octets| octets.split(' ').next());
     if octets.is_some_and(|octets| octets.parse::<u32>().is_ok())
         || told.starts_with("[|tcp]")
