@@ -117,6 +117,48 @@ fn a_fin_that_an_expression_leaves_out_hides_no_finding() {
     drop(open);
 }
 
+/// A client from this port, or from any, whose server has closed.
+fn left_behind_from(server: &Server, port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let at = |port: u16| SockAddr::from(SocketAddr::from(([127, 0, 0, 1], port)));
+    socket.set_reuse_address(true).expect("a socket");
+    socket.bind(&at(port)).expect("a port");
+    socket.connect(&at(server.port())).expect("a server");
+    drop(server.served());
+    socket.into()
+}
+
+/// A client that has reset its connection, after which its port is free. Returns the port.
+fn reset(server: &Server) -> u16 {
+    let (client, _served) = server.connected();
+    let port = client.local_addr().expect("an address").port();
+    Socket::from(client).set_linger(Some(Duration::ZERO)).expect("a socket");
+    port
+}
+
+/// An expression for SYNs leaves two connections of one 4-tuple that both look open, or no more than their SYNs.
+#[test]
+fn an_expression_for_syns_hides_no_finding() {
+    if !is_root() {
+        return;
+    }
+    for flags in ["tcp[13] & 2 != 0", "tcp[13] = 2"] {
+        let server = Server::new();
+        let expression = format!("port {} and {flags}", server.port());
+        let begin =
+            ["live", "-i", "lo", "--format", "jsonl", "--min-hold", "500ms", "--", &expression];
+        let watcher = Watcher::with(&begin);
+        let used = reset(&server);
+        let again = left_behind_from(&server, used);
+        sleep(Duration::from_secs(1));
+        let (report, status) = watcher.stop();
+        let leaks: Vec<&Value> = report.iter().filter(|line| line["verdict"] == "leak").collect();
+        let [leak] = leaks[..] else { panic!("one: {report:#?}") };
+        assert_eq!((port_of(leak), status), (port(&again), Some(1)), "{flags}");
+        assert_eq!(leak["kernel"]["confirmed"], true, "{leak}");
+    }
+}
+
 /// Its peer asks whether it is still there, and it answers: packets show a connection that is open, and it is the socket
 /// that was there before.
 #[test]
@@ -259,6 +301,30 @@ fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
     expected.sort_unstable();
     assert_eq!((held, status), (expected, Some(1)), "{report:#?}");
     assert_eq!(headline(&report)["before_capture"], 4, "{report:#?}");
+    drop(busy);
+    reader.join().expect("it ends");
+}
+
+/// Packets show the end of a connection of the same 4-tuple that was there before it.
+#[test]
+fn a_connection_that_was_lost_as_a_whole_is_another_than_one_before_it() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::new();
+    let watcher = Watcher::start(server.port(), &["-B", "1"]);
+    let used = reset(&server);
+    sleep(Duration::from_secs(2));
+    let (busy, reader) = overrun(&server, &watcher);
+    let client = left_behind_from(&server, used);
+    sleep(Duration::from_millis(300));
+    signal("-CONT", watcher.child.id());
+    sleep(Duration::from_millis(1_000));
+    let (report, status) = watcher.stop();
+    assert_drops(&report);
+    let told = report.iter().filter(|line| line["type"] == "flow" && line["verdict"] == "leak");
+    let held: Vec<u64> = told.map(port_of).collect();
+    assert_eq!((held, status), (vec![port(&client)], Some(1)), "{report:#?}");
     drop(busy);
     reader.join().expect("it ends");
 }

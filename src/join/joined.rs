@@ -197,5 +197,6 @@ fn longest(stands: &Sighting, others: &[Sighting]) -> Option<TimeDelta> {
     all().find(|one| one.first == stands.first).filter(is_same)?;
     let knows = |one: &&Sighting| !one.doubts.contains(&Doubt::Unconfirmed);
     let longest = |of: &mut dyn Iterator<Item = &Sighting>| of.filter_map(|one| one.held).max();
-    longest(&mut all().filter(is_same).filter(knows)).or_else(|| longest(&mut all().filter(is_same)))
+    longest(&mut all().filter(is_same).filter(knows))
+        .or_else(|| longest(&mut all().filter(is_same)))
 }

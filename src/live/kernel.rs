@@ -71,7 +71,11 @@ impl Kernel {
         self.troubles.iter().any(|error| matches!(error.trouble, Trouble::Unnamed(_)))
     }
 
+    /// Says so once, however many wait for its answer.
     fn lose(&mut self, error: io::Error) {
+        if self.is_lost() {
+            return;
+        }
         let trouble = Trouble::Unnamed(error);
         self.troubles.push(Error { input: "the list of sockets".into(), trouble });
     }
@@ -124,7 +128,7 @@ impl Kernel {
     /// Asks, and waits: every socket in CLOSE-WAIT, and those of `question`. Of those whose packets are not captured, the
     /// capture tells nothing.
     pub fn all_stuck(&mut self, mut question: Question) -> Option<SocketList> {
-        if !self.is_free() {
+        if !self.is_free() && !self.is_lost() {
             self.receive();
         }
         if self.is_lost() {

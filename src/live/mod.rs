@@ -47,10 +47,10 @@ use crate::run::notices::{Notices, Outcome, Status};
 use crate::run::rows::as_row;
 use crate::run::session::{Session, Stopped};
 use crate::run::unread::{Unread, sealed};
-use crate::run::word::{is_of_local, verdict_of};
+use crate::run::word::{is_of_local, shows_no_end, verdict_of};
 use crate::summary::gauges::Gauges;
 use crate::summary::{EventKind, Judged, Owner, Row, Sink};
-use crate::tcp::flow::Ending;
+use crate::tcp::flow::{Ending, Flow};
 use crate::tcp::segment::{End, FlowKey};
 use crate::tcp::state::State;
 use crate::verdict::{Policy, Verdict};
@@ -258,9 +258,13 @@ impl Live {
         if !is_due || !is_any && !self.may_hide(session) {
             return Ok(());
         }
+        // Where it is busy, it is asked for this next.
+        self.suspects.waits = self.suspects.setup.kernel.as_ref().is_some_and(|it| !it.is_free());
+        if self.suspects.waits {
+            return Ok(());
+        }
         self.again = now.after(AGAIN_NS);
-        let is_free = self.suspects.setup.kernel.as_ref().is_some_and(Kernel::is_free);
-        let Some(list) = is_free.then(|| self.ask(&[])).flatten() else { return Ok(()) };
+        let Some(list) = self.ask(&[]) else { return Ok(()) };
         if self.may_hide(session) {
             self.watch_open(session, &list);
         }
@@ -318,15 +322,18 @@ impl Live {
         is_filtered || self.has_lost(session) || session.point().is_multipath
     }
 
-    /// Has connections looked at whose socket a list has in CLOSE-WAIT, though their packets show no FIN. Returns whether
-    /// there are any.
+    /// Has connections looked at whose socket a list has in CLOSE-WAIT, though their packets show no FIN, or no more than a
+    /// SYN. Returns whether there are any.
     fn watch_open(&mut self, session: &mut Session, list: &SocketList) -> bool {
         let mut is_any = false;
         for socket in list.stuck() {
             let (key, _) = FlowKey::new(socket.local, socket.peer);
             let hash = session.decoder.hash_of(&key);
             let mut flows = session.point().shards.flows_of(hash, &key);
-            let open = flows.find(|flow| flow.ending() == Ending::Open).map(|flow| flow.id());
+            let shows_no_end = |flow: &Flow| {
+                matches!(flow.ending(), Ending::Open | Ending::Attempt) && !flow.is_superseded()
+            };
+            let open = flows.find(|flow| shows_no_end(flow)).map(|flow| flow.id());
             drop(flows);
             if let Some(id) = open {
                 self.suspects.watch_open(hash, key, id);
@@ -492,8 +499,8 @@ impl Live {
     fn ask(&mut self, flows: &[Judged]) -> Option<SocketList> {
         let kernel = self.suspects.setup.kernel.as_mut()?;
         let mut question = Question::default();
-        // Of what is open it has those that are stuck in any case.
-        let flows = flows.iter().filter(|judged| judged.judgement.verdict != Verdict::Open);
+        // Of what shows no end it has those that are stuck in any case.
+        let flows = flows.iter().filter(|judged| !shows_no_end(judged));
         flows.for_each(|judged| ask_for(&mut question, judged));
         let sockets = kernel.all_stuck(question);
         self.code_lost = kernel.code_lost;

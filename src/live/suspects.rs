@@ -37,6 +37,8 @@ pub struct Suspects {
     checked: Time,
     /// The check under way is one of these: no other asks the kernel.
     may_ask: bool,
+    /// Something else is to be asked first, as soon as the kernel is free.
+    pub waits: bool,
     watched: Watched,
     known: BTreeMap<FlowId, Standing>,
     /// The times at which the kernel had announced flows in CLOSE-WAIT no more.
@@ -130,6 +132,7 @@ impl Suspects {
             has_checked: false,
             checked: Time::UNKNOWN,
             may_ask: true,
+            waits: false,
             watched: Watched::default(),
             known: BTreeMap::new(),
             gone: BTreeMap::new(),
@@ -419,7 +422,7 @@ impl Suspects {
         let suspects: Vec<Judged> = flows.filter(is_suspect).collect();
         if let Some(kernel) = &mut self.setup.kernel {
             let is_idle = suspects.is_empty() && !kernel.is_due(now);
-            if !self.may_ask || !kernel.is_free() || is_idle {
+            if !self.may_ask || self.waits || !kernel.is_free() || is_idle {
                 return events;
             }
             let mut question = Question::default();

@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 
 use crate::owner::{Socket, SocketList};
+use crate::place::Time;
 use crate::run::session::Session;
 use crate::run::word::{is_of_local, socket_of};
 use crate::summary::Judged;
+use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::side::Side;
+
+/// Nanoseconds that the kernel's clock and that of the capture may be apart, with what lies between two looks at them.
+const APART_NS: i64 = 1_000_000_000;
 
 /// The ends of a socket, its own first.
 pub type Ends = (Endpoint, Endpoint);
@@ -52,12 +57,25 @@ pub fn unseen(session: &Session, list: &SocketList) -> Vec<Ends> {
     stuck.filter(|socket| !is_known(socket)).map(ends).collect()
 }
 
-/// Is a connection with these ends in memory, or one that was seen under others, too?
+/// Is a connection with these ends in memory that the socket may be of, or one that was seen under others, too?
 fn is_seen(session: &Session, socket: &Socket) -> bool {
     let point = session.point();
     let (key, _) = FlowKey::new(socket.local, socket.peer);
     let mut flows = point.shards.flows_of(session.decoder.hash_of(&key), &key);
-    flows.next().is_some() || point.rewrites.other(&key).is_some()
+    let now = point.facts().end();
+    flows.any(|flow| !is_an_older_one(session, socket, &flow, now))
+        || point.rewrites.other(&key).is_some()
+}
+
+/// Has the connection ended, and does the kernel know of packets after its last one? Then the socket is of another
+/// connection, of which no packet was captured.
+fn is_an_older_one(session: &Session, socket: &Socket, flow: &Flow, now: Time) -> bool {
+    let since_heard = socket.held_for().and_then(|held| held.num_nanoseconds());
+    let since_last = now.since(flow.last.time);
+    let has_heard_since =
+        since_heard.zip(since_last).is_some_and(|(heard, last)| heard + APART_NS < last);
+    flow.is_superseded()
+        || flow.is_finished() && has_heard_since && !session.held.contains(&flow.id())
 }
 
 /// Counts them with those that packets do not tell of.

@@ -22,12 +22,12 @@ pub fn ask_for(question: &mut Question, judged: &Judged) {
     }
 }
 
-/// Sides whose socket may be in CLOSE-WAIT: of a connection that is open as far as packets tell, the local ones, since a
-/// FIN may have been lost, or be none of TCP.
+/// Sides whose socket may be in CLOSE-WAIT: of a connection that is open or was tried as far as packets tell, the local
+/// ones, since a FIN may have been lost, or be none of TCP.
 fn may_hold(judged: &Judged) -> Vec<Side> {
     let Judgement { verdict, local, .. } = judged.judgement;
     match verdict {
-        Verdict::Open => {
+        Verdict::Open | Verdict::Attempt => {
             [Side::A, Side::B].into_iter().filter(|side| local.judges(*side)).collect()
         }
         _ => judged.may_hold().collect(),

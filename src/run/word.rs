@@ -159,7 +159,7 @@ pub fn held_after_all(
     let judges = |side: &Side| judged.judgement.local.judges(*side);
     let is_held = |side: &Side| is_stuck(side) && judges(side);
     let holder = match made {
-        Made::Now if judged.judgement.verdict != Verdict::Open => judged.may_hold().find(is_held),
+        Made::Now if !shows_no_end(judged) => judged.may_hold().find(is_held),
         // The peer may have closed when the capture was over, or where it lost packets. Who sent a FIN has closed.
         _ => {
             let owes = |side: &Side| judged.flow.fin(*side).is_none() && is_held(side);
@@ -192,6 +192,12 @@ pub fn may_be_asked(judged: &Judged) -> bool {
     is_untold && is_half_closed && is_local && may_be_held(judged, Made::Now)
 }
 
+/// Tells whether a flow is open, or no more than tried, as far as packets tell: a FIN, or all but a SYN, may have been
+/// lost or left out.
+pub fn shows_no_end(judged: &Judged) -> bool {
+    matches!(judged.judgement.verdict, Verdict::Open | Verdict::Attempt)
+}
+
 /// Can the socket of a flow be in CLOSE-WAIT, whatever its packets say? By a saved list, the socket of one
 /// that was seen to end is rather a later connection's.
 fn may_be_held(judged: &Judged, made: Made) -> bool {
@@ -199,7 +205,7 @@ fn may_be_held(judged: &Judged, made: Made) -> bool {
         (Verdict::Unknown(reason), _) => !matches!(reason, Reason::Itself | Reason::Ambiguous),
         (Verdict::FinUnacked, _) => true,
         (Verdict::Closed | Verdict::Reset, Made::Now) => true,
-        (Verdict::Open, _) => true,
+        (Verdict::Open | Verdict::Attempt, _) => true,
         (Verdict::Closed, Made::Sometime) => judged.judgement.doubts.contains(&Doubt::FinImplied),
         _ => false,
     }

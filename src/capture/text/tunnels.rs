@@ -13,8 +13,13 @@ const LEAST: u32 = 8 + 20 + 20;
 /// Other protocols, as tcpdump names those that it does not open: ERSPAN in GRE, IP that is compressed; and, before
 /// their octets, MPLS, EtherIP, L2TP version 3 and Ethernet in IP, and EoIP, which looks like PPTP.
 const OTHERS: [&str; 3] = ["gre-proto-0x88be", "gre-proto-0x22eb", ": IPComp(cpi="];
-const OTHERS_OF_OCTETS: [&str; 5] =
-    [" ip-proto-137 ", " ip-proto-97 ", " ip-proto-115 ", " ip-proto-143 ", ", no-payload, length "];
+const OTHERS_OF_OCTETS: [&str; 5] = [
+    " ip-proto-137 ",
+    " ip-proto-97 ",
+    " ip-proto-115 ",
+    " ip-proto-143 ",
+    ", no-payload, length ",
+];
 
 /// Tells whether a line of tcpdump's is of such a tunnel, alone or the last line of its packet.
 pub fn is_closed(line: &str) -> bool {
@@ -29,7 +34,8 @@ pub fn is_closed(line: &str) -> bool {
 fn is_of_udp(line: &str) -> Option<bool> {
     let (before, behind) = line.rsplit_once(" > ")?;
     let (to, told) = behind.split_once(": ")?;
-    let told = told.strip_prefix('[').and_then(|told| told.split_once("] ")).map_or(told, |it| it.1);
+    let told =
+        told.strip_prefix('[').and_then(|told| told.split_once("] ")).map_or(told, |it| it.1);
     let len = told.strip_prefix("UDP, length ").or_else(|| told.strip_prefix("udp "))?;
     let from = before.split_whitespace().next_back()?;
     let [from, to] = [from, to].map(|end| end.rsplit_once('.').map_or("", |(_, port)| port));
@@ -105,7 +111,10 @@ mod tests {
     fn they_are_known_as_tshark_prints_them_too() {
         for (protocol, line) in [
             ("UDP", "    1   0.000000     10.0.0.1 -> 10.0.0.2     UDP 110 40000 -> 8472 Len=82"),
-            ("UDP", "\"1\",\"0.0\",\"10.0.0.1\",\"10.0.0.2\",\"UDP\",\"92\",\"40000 -> 6080 Len=64\""),
+            (
+                "UDP",
+                "\"1\",\"0.0\",\"10.0.0.1\",\"10.0.0.2\",\"UDP\",\"92\",\"40000 -> 6080 Len=64\"",
+            ),
             ("L2TPv3", "    1   0.000000     10.0.0.1 -> 10.0.0.2     L2TPv3 98 D[S:0x00000001]"),
         ] {
             assert!(is_closed_to_wireshark(protocol, line), "{line}");
@@ -114,7 +123,10 @@ mod tests {
             ("UDP", "    1   0.000000     10.0.0.1 -> 10.0.0.2     UDP 60 40000 -> 8472 Len=8"),
             ("UDP", "    1   0.000000     10.0.0.1 -> 10.0.0.2     UDP 110 53 -> 8472 Len=82"),
             ("UDP", "    1   0.000000     10.0.0.1 -> 10.0.0.2     UDP 110 40000 -> 8473 Len=82"),
-            ("L2TPv3", "    1   0.000000     10.0.0.1 -> 10.0.0.2     L2TPv3 60 Control Message - SCCRQ"),
+            (
+                "L2TPv3",
+                "    1   0.000000     10.0.0.1 -> 10.0.0.2     L2TPv3 60 Control Message - SCCRQ",
+            ),
         ] {
             assert!(!is_closed_to_wireshark(protocol, line), "{line}");
         }

@@ -22,12 +22,16 @@ impl Flow {
         self.closing(side)?.early_ack()
     }
 
-    /// The other side has acknowledged one beyond all that `side` was seen to send, and no FIN of it was seen.
+    /// The other side has acknowledged one beyond all of `side` that was captured, and no FIN of it was. A bare ACK
+    /// after that FIN, as to a keep-alive, has the number after it, and sends nothing.
     pub fn fin_was_missed(&self, side: Side) -> bool {
-        let sent = self.half(side).snd_max().filter(|_| self.half(side).is_numbered());
-        let acked_beyond_sent = self.half(side.other()).ack().zip(sent);
-        let is_next = |(ack, sent): (Seq, Seq)| ack.ahead_of(sent) == 1;
-        self.fin(side).is_none() && acked_beyond_sent.is_some_and(is_next)
+        let own = self.half(side);
+        let captured = own.captured_max().filter(|_| own.is_numbered());
+        let acked = self.half(side.other()).ack().zip(captured);
+        let is_next = |(ack, captured): (Seq, Seq)| ack.ahead_of(captured) == 1;
+        let has_sent_more =
+            own.snd_max().zip(captured).is_some_and(|(sent, captured)| sent.ahead_of(captured) > 1);
+        self.fin(side).is_none() && acked.is_some_and(is_next) && !has_sent_more
     }
 
     /// Octets of a side were acknowledged and not captured.
