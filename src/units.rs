@@ -117,6 +117,16 @@ pub fn duration(delta: TimeDelta) -> String {
     }
 }
 
+/// A duration for people that is no bound, but was measured: the nearest, not the one below.
+pub fn nearest(delta: TimeDelta) -> String {
+    let half_a_step = match delta.num_milliseconds() {
+        ..1_000 => TimeDelta::zero(),
+        1_000..120_000 => TimeDelta::milliseconds(50),
+        _ => TimeDelta::milliseconds(500),
+    };
+    duration(delta + half_a_step)
+}
+
 /// Writes durations so that these two, which are no equals, look like it: in seconds, where two units are too few.
 pub fn telling_apart(one: TimeDelta, other: TimeDelta) -> impl Fn(TimeDelta) -> String {
     let exact = |delta: TimeDelta, digits: usize| {
@@ -190,6 +200,13 @@ mod tests {
         assert_eq!(of(1_000, 1_050), ["1.00 s", "1.05 s"]);
         assert_eq!(of(3_659_000, 3_659_600), ["3659.0 s", "3659.6 s"]);
         assert_eq!(of(1_000, 1_000), ["1.0 s", "1.0 s"]);
+    }
+
+    #[test]
+    fn what_was_measured_is_rounded() {
+        let of = |millis| nearest(TimeDelta::milliseconds(millis));
+        assert_eq!([of(74_999), of(4_996), of(75_040)], ["75.0 s", "5.0 s", "75.0 s"]);
+        assert_eq!([of(599_999), of(250), of(0)], ["10 min", "250 ms", "0 s"]);
     }
 
     #[test]

@@ -47,8 +47,9 @@ pub fn ip_header(text: &str) -> Option<IpHeader> {
 /// The time, and the number of the first word behind it.
 fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     for (at, word) in words.iter().enumerate().rev() {
-        let word = word.trim_matches(['[', ']', '(', ')']);
-        let word = clock_at_the_end(word).map_or(word, |at| &word[at..]);
+        let word = word.trim_matches(['[', ']', '(', ')', '"']);
+        let bare = word.trim_end_matches([':', '"']);
+        let word = clock_at_the_end(bare).map_or(word, |at| &bare[at..]);
         if let Some(clock) = Stamp::clock(word)
             && (has_fraction(clock) || stands_first(&words[..at]))
         {
@@ -73,10 +74,10 @@ fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     (Stamp::None, 0)
 }
 
-/// A log's time with its date and zone, on a line on which a packet begins: with `-v`, tcpdump's own stands above the ends.
+/// A log's time with its date, and perhaps its zone, on a line on which a packet begins: with `-v`, tcpdump's own stands above the ends.
 fn of_log(words: &[&str], word: &str) -> Option<Stamp> {
     let begins = |word: &&str| matches!(*word, "IP" | "IP6" | "ARP,");
-    Stamp::zoned(word).filter(|_| words.iter().any(begins))
+    Stamp::zoned(word).or_else(|| Stamp::of_iso(word)).filter(|_| words.iter().any(begins))
 }
 
 /// The place of tcpdump's time at the end of a text, whatever stands right before it: a name, as `grep -Hn`
@@ -274,11 +275,29 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_read_whatever_it_is_put_between() {
+        for text in [
+            "22:13:20.213856: IP",
+            "\"22:13:20.213856\" IP",
+            "\"22:13:20.213856\": IP",
+            "[22:13:20.213856] IP",
+        ] {
+            let clock = Stamp::clock("22:13:20.213856").unwrap();
+            assert_eq!(front(text).0, clock, "{text}");
+        }
+        let dated = Stamp::dated("2023-11-14", "22:13:20.213856").unwrap();
+        for text in ["2023-11-14T22:13:20.213856 IP", "2023-11-14T22:13:20,213856 IP6"] {
+            assert_eq!(front(text).0, dated, "{text}");
+        }
+    }
+
+    #[test]
     fn the_time_of_a_log_is_not_the_packets() {
         for text in [
             "Nov 14 22:13:20 host1 tcpdump[912]:",
             "Nov 14 22:13:20.123456 host1 tcpdump[912]:     ",
             "2023-11-14T22:13:20.213856112Z stdout F",
+            "2023-11-14T22:13:20.213856 INFO",
             "IP",
         ] {
             assert_eq!(front(text).0, Stamp::None, "{text}");

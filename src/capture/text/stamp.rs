@@ -127,6 +127,14 @@ impl Stamp {
         Some(Stamp::Dated { nanos: time.timestamp_nanos_opt()?, digits: fraction_digits(text) })
     }
 
+    /// A day and a time of this host's zone, with a part of a second, as ISO 8601 joins them:
+    /// `2023-11-14T22:13:20.213856`.
+    pub fn of_iso(text: &str) -> Option<Stamp> {
+        text.as_bytes().get(10).filter(|between| **between == b'T')?;
+        let (date, clock) = text.trim_end_matches(':').split_once('T')?;
+        Stamp::dated(date, clock).filter(|stamp| matches!(stamp, Stamp::Dated { digits: 1.., .. }))
+    }
+
     /// A day and a time in one cell, in any of Wireshark's styles.
     pub fn cell(text: &str) -> Option<Stamp> {
         let text = text.trim();

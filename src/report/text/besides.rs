@@ -10,7 +10,7 @@ use crate::summary::closes::{Kind, Service};
 use crate::summary::groups::forgotten_after;
 use crate::summary::race::Advice;
 use crate::tcp::segment::Endpoint;
-use crate::units::{duration, range, thousands};
+use crate::units::{duration, nearest, range, thousands};
 
 /// Services of which something is said, of each kind.
 const SERVICES: usize = 2;
@@ -199,7 +199,7 @@ fn race(advice: &Advice, service: &str, lang: Lang) -> String {
         1 => lang.one_request(),
         late => lang.requests(thousands(late)),
     };
-    let (timeout, spread) = (duration(advice.timeout), duration(advice.spread));
+    let (timeout, spread) = (nearest(advice.timeout), duration(advice.spread));
     let measured = format!("n = {}{}± {spread}", thousands(advice.number), lang.comma());
     let after = range(advice.after.0, advice.after.1);
     lang.race(service, timeout, measured, requests, after, setting)
