@@ -245,6 +245,14 @@ impl Half {
         news
     }
 
+    /// Takes in the number that it began with, after all else of it.
+    pub fn begin_late(&mut self, syn: &Segment) {
+        self.isn = syn.seq;
+        self.lowest = syn.seq + 1;
+        self.has.set(Has::ISN, true);
+        self.has.set(Has::SENT_SYN_ACK, syn.flags.ack());
+    }
+
     /// A first SYN/ACK discards earlier numbers of its sender that do not fit it: they answered an
     /// older connection's segments (a challenge ACK, say).
     #[cold]

@@ -71,7 +71,11 @@ pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
 fn of_syn(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Belongs {
     let here = match sender.isn() {
         Some(isn) => isn == segment.seq,
-        None => confirms(sender, other, segment) || crosses(flow, sender, other, segment),
+        None => {
+            confirms(sender, other, segment)
+                || crosses(flow, sender, other, segment)
+                || flow.is_begun_by(segment)
+        }
     };
     if here { Belongs::Here } else { Belongs::New }
 }
@@ -82,7 +86,7 @@ fn of_syn_ack(flow: &Flow, sender: &Half, other: &Half, segment: &Segment) -> Be
     if !known && sender.isn().is_some() && flow.is_finished() {
         return Belongs::New;
     }
-    if known || other.counts_syn(segment.ack) {
+    if known || other.counts_syn(segment.ack) || flow.is_begun_by(segment) {
         return Belongs::Here;
     }
     // What came of its sender before answered nothing, either.

@@ -61,7 +61,7 @@ use self::printed::{Item, Printed, packet};
 use self::signs::is_of_another_form;
 use self::stamp::{Stamp, is_part_of_time};
 use self::tcpdump::Tcpdump;
-use self::turned::{Turned, is_newest_first, turned};
+use self::turned::{Turned, by_number, go_on, is_newest_first, numbers_jump, turned};
 use self::twins::Twins;
 use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
@@ -108,7 +108,9 @@ enum Order {
     Forward,
     /// Newest first: no line has been read.
     Backward,
-    /// Newest first: all are here.
+    /// By another column than that of their numbers: no line has been read.
+    Numbered,
+    /// Another one: all are here.
     Turned(Turned),
 }
 
@@ -177,8 +179,9 @@ impl TextReader {
     fn either_way(head: &[u8], goes_on: bool) -> Recognised {
         let forward = TextReader::of(head, goes_on);
         let Recognised::Text(reader) = &forward else { return forward };
-        if !is_newest_first(&reader.stamps(head), head) {
-            return forward;
+        let stamps = reader.stamps(head);
+        if !is_newest_first(&stamps, head) {
+            return TextReader::by_number(head, goes_on, &stamps).unwrap_or(forward);
         }
         let backward = [false, true].into_iter().find_map(|has_names| {
             match TextReader::of(&turned(head, has_names), goes_on) {
@@ -191,6 +194,20 @@ impl TextReader {
                 Recognised::Text(Box::new(TextReader { order: Order::Backward, ..*reader }))
             }
             None => forward,
+        }
+    }
+
+    /// The reader for a table that was sorted by another column, if its times go on by its numbers alone.
+    fn by_number(head: &[u8], goes_on: bool, stamps: &[Stamp]) -> Option<Recognised> {
+        if go_on(stamps) || !numbers_jump(head) {
+            return None;
+        }
+        let head = by_number(head);
+        match TextReader::of(&head, goes_on) {
+            Recognised::Text(reader) if go_on(&reader.stamps(&head)) => {
+                Some(Recognised::Text(Box::new(TextReader { order: Order::Numbered, ..*reader })))
+            }
+            _ => None,
         }
     }
 
@@ -324,6 +341,9 @@ impl TextReader {
     fn line(&mut self, buffer: &mut Buffer) -> Result<(), Broken> {
         if let Order::Backward = self.order {
             self.order = Order::Turned(Turned::read(buffer, self.breaks)?);
+        }
+        if let Order::Numbered = self.order {
+            self.order = Order::Turned(Turned::read(buffer, self.breaks)?.by_number());
         }
         if let Order::Turned(turned) = &mut self.order {
             match turned.pop() {

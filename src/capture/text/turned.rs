@@ -1,4 +1,7 @@
-//! Lines that stand newest first, as logs show them: they are read from their end.
+//! Lines that stand in another order than their packets: newest first, as logs show them, which are read from their
+//! end; or as a table was sorted by another column, which are read by their numbers.
+
+use std::collections::BTreeSet;
 
 use super::breaks::Breaks;
 use super::lines::{line_len, printed};
@@ -39,16 +42,39 @@ pub fn is_newest_first(stamps: &[Stamp], head: &[u8]) -> bool {
 
 /// Tells whether lines begin with numbers, each one less than that before.
 fn numbers_fall(head: &[u8]) -> bool {
-    let number = |line: &[u8]| -> Option<u64> {
-        let line = printed(line);
-        line.split(|c: char| c.is_whitespace() || c == ',')
-            .find(|word| !word.is_empty())?
-            .parse()
-            .ok()
-    };
-    let numbers: Vec<u64> = head.split(|b| *b == b'\n').filter_map(number).collect();
+    let numbers: Vec<u64> = lines_of(head).filter_map(number).collect();
     numbers.len() >= ENOUGH
         && numbers.windows(2).all(|pair| pair[1].checked_add(1) == Some(pair[0]))
+}
+
+/// Tells whether rows begin with numbers that are all different, and do not rise.
+pub fn numbers_jump(head: &[u8]) -> bool {
+    let numbers: Vec<u64> = lines_of(head).filter_map(number).collect();
+    let all: BTreeSet<u64> = numbers.iter().copied().collect();
+    numbers.len() >= ENOUGH && all.len() == numbers.len() && !numbers.is_sorted()
+}
+
+/// Tells whether times go on from one to the next.
+pub fn go_on(stamps: &[Stamp]) -> bool {
+    stamps.is_sorted_by_key(|stamp| stamp.nanos())
+}
+
+/// The number that a row begins with.
+fn number(line: &[u8]) -> Option<u64> {
+    let line = printed(line);
+    let mut words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+    words.find(|word| !word.is_empty())?.trim_matches('"').parse().ok()
+}
+
+fn lines_of(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    head.split_inclusive(|b| *b == b'\n')
+}
+
+/// The lines of the beginning of a text by their numbers. What has none, as names of columns, stands before them.
+pub fn by_number(head: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = lines_of(head).collect();
+    lines.sort_by_cached_key(|line| number(line));
+    lines.concat()
 }
 
 /// The lines of the beginning of a text, the last one first. Names of columns stay where they stand.
@@ -58,10 +84,10 @@ pub fn turned(head: &[u8], has_names: bool) -> Vec<u8> {
     lines.concat()
 }
 
-/// All lines of a text, with their numbers: the last one comes first.
+/// All lines of a text, with their places in it: the last one is the next.
 #[derive(Default)]
 pub struct Turned {
-    lines: Vec<Box<[u8]>>,
+    lines: Vec<(u64, Box<[u8]>)>,
 }
 
 impl Turned {
@@ -72,19 +98,26 @@ impl Turned {
             octets += len;
             if octets > MAX_TURNED {
                 return Err(Broken::Corrupt(
-                    "its lines stand newest first, and are too many to be turned round here: read it as `tac FILE | closewait -`".into(),
+                    "its lines stand in another order than their packets, and are too many to be sorted here: read it as `tac FILE | closewait -`, or sorted by its first column".into(),
                 ));
             }
-            lines.push(Box::from(buffer.get(0, len)));
+            lines.push((lines.len() as u64 + 1, Box::from(buffer.get(0, len))));
             buffer.consume(len);
         }
         Ok(Turned { lines })
     }
 
-    /// Takes the last line that is left, with its number.
+    /// Has them come by the numbers that they begin with.
+    #[must_use]
+    pub fn by_number(mut self) -> Turned {
+        self.lines.sort_by_cached_key(|(_, line)| number(line));
+        self.lines.reverse();
+        self
+    }
+
+    /// Takes the next line, with its place.
     pub fn pop(&mut self) -> Option<(u64, Box<[u8]>)> {
-        let number = self.lines.len() as u64;
-        self.lines.pop().map(|line| (number, line))
+        self.lines.pop()
     }
 }
 
@@ -95,6 +128,22 @@ mod tests {
     fn of_day(seconds: &[i64]) -> Vec<Stamp> {
         let stamp = |seconds: &i64| Stamp::Clock { nanos: seconds * 1_000_000_000, digits: 6 };
         seconds.iter().map(stamp).collect()
+    }
+
+    #[test]
+    fn rows_are_read_by_their_numbers() {
+        let rows = b"\"No.\",\"Time\"\n\"1\",\"0.1\"\n\"10\",\"1.0\"\n\"2\",\"0.2\"\n";
+        assert!(numbers_jump(rows));
+        let sorted = b"\"No.\",\"Time\"\n\"1\",\"0.1\"\n\"2\",\"0.2\"\n\"10\",\"1.0\"\n";
+        assert_eq!(by_number(rows), sorted);
+        assert!(!numbers_jump(sorted));
+        // Two exports, one behind the other.
+        assert!(!numbers_jump(b"1 a\n2 b\n1 a\n2 b\n"));
+        let lines = [(1, &b"No.\n"[..]), (2, b"7\n"), (3, b"5\n")];
+        let lines = lines.map(|(place, line)| (place, Box::from(line))).into();
+        let mut turned = Turned { lines }.by_number();
+        let places = std::iter::from_fn(|| turned.pop()).map(|(place, _)| place);
+        assert_eq!(places.collect::<Vec<_>>(), [1, 3, 2]);
     }
 
     #[test]
@@ -110,6 +159,10 @@ mod tests {
         // Since the packet before, or since the first.
         assert!(!is_newest_first(&of_day(&[30, 2, 1]), b"30.0 a\n2.0 b\n1.0 c\n"));
         assert!(is_newest_first(&of_day(&[30, 2, 0]), b"  3 30.0 a\n  2 2.0 b\n  1 0.0 c\n"));
+        assert!(is_newest_first(
+            &of_day(&[30, 2, 0]),
+            b"\"3\",\"30.0\"\n\"2\",\"2.0\"\n\"1\",\"0.0\"\n"
+        ));
         let dated = [3, 2, 1].map(|nanos| Stamp::Dated { nanos, digits: 6 });
         assert!(is_newest_first(&dated, b""));
         assert_eq!(turned(b"a\nb\nc\n", true), b"a\nc\nb\n");

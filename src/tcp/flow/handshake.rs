@@ -1,8 +1,9 @@
 //! The handshake: how far a connection has been opened (RFC 9293, 3.5).
 
 use super::Flow;
+use crate::place::DISORDER_NS;
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::Seq;
+use crate::tcp::seq::{COMES_ROUND, Seq};
 use crate::tcp::side::Side;
 
 impl Flow {
@@ -72,6 +73,17 @@ impl Flow {
             && own.sent_syn_ack()
             && own.isn() != Some(segment.seq)
             && (is_taken(other.first_ack()) || is_taken(other.ack()))
+    }
+
+    /// Is it the SYN or SYN/ACK of this connection, of which later packets were read before, as its time and its number
+    /// tell? Captures are joined in the wrong order, and lists sorted by another column.
+    pub fn is_begun_by(&self, segment: &Segment) -> bool {
+        let side = self.side(segment.from);
+        let own = self.half(side);
+        let known = own.lowest().or_else(|| self.half(side.other()).first_ack());
+        let is_below = |known: Seq| (0..COMES_ROUND).contains(&known.ahead_of(segment.seq + 1));
+        let is_older = self.first.time.since(segment.place.time) > Some(DISORDER_NS);
+        segment.flags.syn() && own.isn().is_none() && is_older && known.is_some_and(is_below)
     }
 
     /// Its SYN waits for an answer.

@@ -315,6 +315,12 @@ impl Flow {
         if marks.syn && self.is_answered_otherwise(side, segment) {
             return;
         }
+        if marks.syn && self.is_begun_by(segment) {
+            self.halves[side as usize].begin_late(segment);
+            self.scales.note(side, segment.extras.scale(), true);
+            self.notes.forget(Noted::Midstream);
+            return;
+        }
         self.halves[side as usize].note_routed(segment.extras.is_routed());
         if marks.syn {
             let first = self.half(side).isn() != Some(segment.seq);
