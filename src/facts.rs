@@ -228,6 +228,15 @@ impl CaptureFacts {
         }
     }
 
+    /// Nanoseconds that the packet read last is older than the latest, where that is too long for mere disorder: a clock
+    /// was set back, or packets were read in another order than they came.
+    pub fn set_back(&self) -> Option<i64> {
+        let (last, newest) = self.last().zip(self.newest())?;
+        let compare = last.time.is_undated() == newest.time.is_undated();
+        let nanos = last.time.since(newest.time)?;
+        (compare && newest.order() > last.order() && nanos > DISORDER_NS).then_some(nanos)
+    }
+
     /// Packets read, of any kind.
     pub fn packets(&self) -> u64 {
         self.seen.packets

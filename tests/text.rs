@@ -703,6 +703,37 @@ fn a_clock_that_was_set_back_is_told_on() {
         [held(&path), held(&written(&scratch, &path))].map(|(_, seconds)| seconds),
         [59.259042; 2]
     );
+    let (report, _) = text(&closewait(&[&path]));
+    assert!(report.contains("Its last packet is 59.0 s older than its latest"), "{report}");
+}
+
+/// Wireshark's lists are exported as they are sorted: here by their lengths, and by their numbers as texts.
+#[test]
+fn a_list_that_is_sorted_by_another_column_is_read_by_its_numbers() {
+    let scratch = Scratch::new();
+    let row = |number: u32, time: &str, way: [&str; 2], len: u32, info: &str| {
+        let [from, to] = way;
+        format!("\"{number}\",\"{time}\",\"{from}\",\"{to}\",\"TCP\",\"{len}\",\"{info}\"\n")
+    };
+    let (out, back) = (["192.0.2.5", "198.51.100.3"], ["198.51.100.3", "192.0.2.5"]);
+    let rows = [
+        row(7, "0.000000", out, 74, "47902 > 3306 [SYN] Seq=0 Win=229 Len=0"),
+        row(8, "0.000050", back, 74, "3306 > 47902 [SYN, ACK] Seq=0 Ack=1 Win=229 Len=0"),
+        row(9, "0.000100", out, 54, "47902 > 3306 [ACK] Seq=1 Ack=1 Win=229 Len=0"),
+        row(10, "0.100000", out, 70, "47902 > 3306 [PSH, ACK] Seq=1 Ack=1 Win=229 Len=16"),
+        row(11, "0.100400", back, 65, "3306 > 47902 [PSH, ACK] Seq=1 Ack=17 Win=229 Len=11"),
+        row(12, "30.000000", back, 54, "3306 > 47902 [FIN, ACK] Seq=12 Ack=17 Win=229 Len=0"),
+        row(13, "30.040000", out, 54, "47902 > 3306 [ACK] Seq=17 Ack=13 Win=229 Len=0"),
+        row(14, "90.040000", ["192.0.2.9", "192.0.2.8"], 60, "1 > 2 [SYN] Seq=0 Win=1 Len=0"),
+    ];
+    let header = "\"No.\",\"Time\",\"Source\",\"Destination\",\"Protocol\",\"Length\",\"Info\"\n";
+    for order in [[0, 1, 2, 3, 4, 5, 6, 7], [3, 4, 5, 6, 7, 0, 1, 2], [2, 5, 6, 7, 4, 3, 0, 1]] {
+        let list: String = order.into_iter().map(|at: usize| rows[at].as_str()).collect();
+        let path = scratch.write("list.csv", (header.to_owned() + &list).as_bytes());
+        let flows = json_lines(&closewait(&[&path, "--format", "jsonl"]));
+        assert_eq!((&flows[0]["verdict"], &flows[0]["held_s"]), (&"leak".into(), &60.0.into()));
+        assert_eq!(flows[0]["doubts"], Value::Array(Vec::new()), "{order:?}");
+    }
 }
 
 /// The packets of a text's findings, in a file.

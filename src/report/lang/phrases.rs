@@ -228,6 +228,7 @@ phrases! {
     of_no_day(first, with): "Of {first} and {with}, only one has dates: read as captures of two points." => "{first} 与 {with} 中只有一个带日期：视为两个抓包点。";
     of_another_clock(first, with): "{first} begins with handshakes of {with}, by another clock: read as a capture of another point." => "{first} 开头的握手与 {with} 中的相同，但时钟不同：视为另一个抓包点。";
     other_link_type(first, with): "{first} is of another link type than {with}: read as a capture of another point." => "{first} 与 {with} 的链路类型不同：视为另一个抓包点。";
+    set_back(time): "Its last packet is {time} older than its latest: a clock was set back, or packets are not in the order of their times (reordercap IN OUT sorts a capture)." => "其中最后一个数据包比时间最晚的早 {time}：时钟被拨回过，或数据包没有按时间排列（reordercap IN OUT 可以排序）。";
     end_too_early(time): "Its end is not {time} (--end): packets come after that; it ends with the last of them." => "它不是在 {time}（--end）结束的：此后还有数据包；以最后一个数据包为止。";
     end_of_a_copy(time): "Its end is not {time} (--end mtime), more than 7 days after its last packet: a copy's time? Say --end TIME." => "它不是在 {time}（--end mtime）结束的：那是最后一个数据包之后 7 天以上，也许是复制的时间？请用 --end TIME 说明。";
     end_not_comparable(): "It ends with its last packet, whatever --end says: its times have no date." => "以最后一个数据包为止，不按 --end：它的时间没有日期。";

@@ -145,6 +145,8 @@ impl Report<'_> {
                 Difference::LinkType => lang.other_link_type(first, with),
             });
         }
+        let set_back = facts.set_back().map(TimeDelta::nanoseconds);
+        lines.extend(set_back.map(|time| lang.set_back(duration(time))));
         lines.extend(capture.said_end.and_then(|said| self.end_not_believed(said)));
         if facts.segments() > 0 && !facts.holds_empty_segments() {
             lines.push(lang.only_payload());
