@@ -204,8 +204,8 @@ fn may_be_held(judged: &Judged, made: Made) -> bool {
     match (judged.judgement.verdict, made) {
         (Verdict::Unknown(reason), _) => !matches!(reason, Reason::Itself | Reason::Ambiguous),
         (Verdict::FinUnacked, _) => true,
-        (Verdict::Closed | Verdict::Reset, Made::Now) => true,
-        (Verdict::Open | Verdict::Attempt, _) => true,
+        (Verdict::Closed | Verdict::Reset | Verdict::Attempt, Made::Now) => true,
+        (Verdict::Open, _) => true,
         (Verdict::Closed, Made::Sometime) => judged.judgement.doubts.contains(&Doubt::FinImplied),
         _ => false,
     }

@@ -186,11 +186,13 @@ fn is_strange(flow: &Flow, side: Side, segment: &Segment) -> bool {
     flags.ack() && !flags.rst() && !segment.is_bare_ack() && is_strange
 }
 
-/// Are both its numbers far from all that either side has used, and one of them such as it cannot come to, however much was
-/// not captured: below its first, or beyond a FIN that was received?
+/// Has it numbers such as a side cannot come to, however much was not captured: one that is far beyond a FIN that was
+/// received, or both far from all that was used, and one of them below the first?
 #[inline(always)]
 pub fn is_another_s(flow: &Flow, segment: &Segment) -> bool {
-    flow.acks_elsewhere(segment) && !flow.is_unanswered() && cannot_be_here(flow, segment)
+    (flow.acks_elsewhere(segment) || flow.first_fin().is_some())
+        && !flow.is_unanswered()
+        && cannot_be_here(flow, segment)
 }
 
 /// Does it acknowledge what was not captured, or is long ago? An older connection may know that.
@@ -210,10 +212,12 @@ fn cannot_be_here(flow: &Flow, segment: &Segment) -> bool {
         let fin = flow.fin(side).filter(|fin| fin.acked.is_some());
         fin.is_some_and(|fin| number.is_after(fin.end))
     };
+    let is_far = |(side, number): (Side, Seq)| is_far(flow.half(side), number);
+    let is_far_beyond = |at| is_far(at) && is_beyond(at);
     segment.flags.ack()
         && !segment.flags.rst()
-        && numbers.into_iter().all(|(side, number)| is_far(flow.half(side), number))
-        && numbers.into_iter().any(|at| is_below(at) || is_beyond(at))
+        && (numbers.into_iter().any(is_far_beyond)
+            || numbers.into_iter().all(is_far) && numbers.into_iter().any(is_below))
 }
 
 /// Does a segment acknowledge another one of the other side, and go on where that says? Damage makes no two such.
