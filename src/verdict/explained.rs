@@ -129,7 +129,7 @@ impl Doubt {
                 "The peer's FIN was not captured, but local acknowledged one number more than the peer was seen to send, and stayed with it: that is the ACK of a FIN."
             }
             Doubt::Unanswered => {
-                "The peer closed right after a request that local had not answered: the program may still work on the answer, and close then. See whether it is there later: closewait sockets."
+                "The peer closed while local had not answered its last request: the program may still work on the answer, and close then. See whether it is there later: closewait sockets."
             }
             Doubt::ListedOpen => {
                 "The list of sockets (--sockets) has it open, and the capture shows the peer's FIN acknowledged: the list may have been saved before that, or on another host. Save it again: ss -tanpoei."

@@ -168,7 +168,7 @@ words! {
         Gap,
         /// The peer's FIN is known only by its ACK.
         PeerFinMissed,
-        /// The peer closed right after a request.
+        /// The peer closed with a request not answered.
         Unanswered,
         /// A list of sockets has it open.
         ListedOpen,
@@ -234,7 +234,7 @@ impl Doubt {
             Doubt::Gap => "for some of that time nothing was captured",
             Doubt::PeerFinMissed => "the peer's FIN was not captured, but acknowledged",
             Doubt::Unanswered => {
-                "the peer closed right after a request: the program may still be working on the answer"
+                "the peer closed with a request not answered: the program may still be working on the answer"
             }
             Doubt::ListedOpen => {
                 "the list of sockets has it open: it may be older than the peer's FIN"

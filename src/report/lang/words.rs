@@ -46,7 +46,7 @@ impl Lang {
             (_, Doubt::Holes) => "抓包里缺少数据包，其他连接可以看出：它的 FIN 可能就是其中之一",
             (_, Doubt::Gap) => "这段时间里有一部分没有抓包",
             (_, Doubt::PeerFinMissed) => "没有抓到对端的 FIN，但它已被确认",
-            (_, Doubt::Unanswered) => "对端发出请求后立即关闭：程序可能还在处理应答",
+            (_, Doubt::Unanswered) => "对端在请求未得到应答时关闭：程序可能还在处理应答",
             (_, Doubt::ListedOpen) => "套接字列表中它是打开的：列表可能早于对端的 FIN",
             (_, Doubt::ListedUnsure) => "只有套接字列表这样说，而它没有状态列，或以名字代替地址",
             (_, Doubt::ListedClosed) => "套接字列表中它已被程序关闭，或列表更晚而其中已没有它",
@@ -268,7 +268,7 @@ impl Named for Doubt {
             ],
             Doubt::Unanswered => [
                 "请求尚未应答",
-                "对端发出请求后立即关闭，本端还没有应答：程序可能仍在处理，随后才会关闭。请稍后再看它还在不在：closewait sockets。",
+                "对端关闭时，它的最后一个请求还没有得到本端应答：程序可能仍在处理，随后才会关闭。请稍后再看它还在不在：closewait sockets。",
             ],
             Doubt::ListedOpen => [
                 "列表中仍打开",
