@@ -66,6 +66,8 @@ enum About {
     /// Channels, patterns or shards, by the command that subscribes to them.
     Subscription(&'static str),
     Message(&'static str),
+    /// An answer to PING, as a list: a subscriber of RESP2 has it so, and nobody else.
+    Pong,
 }
 
 /// An error, as far as it was seen.
@@ -197,8 +199,10 @@ impl Redis {
 
     fn hear_within(&mut self, element: &Element<'_>) {
         let answer = &mut self.answer;
-        if element.depth == 1 && element.index == 1 && answer.len.is_some_and(|len| len >= 3) {
+        if element.depth == 1 && element.index == 1 && answer.len.is_some_and(|len| len >= 2) {
             answer.about = match element.text {
+                b"pong" if answer.len == Some(2) => About::Pong,
+                _ if answer.len == Some(2) => About::Anything,
                 b"subscribe" => About::Subscription("SUBSCRIBE"),
                 b"psubscribe" => About::Subscription("PSUBSCRIBE"),
                 b"ssubscribe" => About::Subscription("SSUBSCRIBE"),
@@ -247,9 +251,18 @@ impl Redis {
                 return;
             }
             _ if is_push || self.is_told_of_others(kind, last) => return,
+            About::Pong => self.pong(),
             _ => {}
         }
         self.reply(kind, last);
+    }
+
+    /// Takes what only a subscriber is told, if PING was asked: to one channel at least, whose command was not seen.
+    fn pong(&mut self) {
+        let is_ping = self.last.as_ref().is_some_and(|(_, last)| last.is(0, "PING"));
+        if is_ping && self.unmatched && self.subscribed.is_none() {
+            self.subscribed = Some(1);
+        }
     }
 
     /// A line of MONITOR begins with its time; an answer does not. Such a line shows that MONITOR was asked for, if that
@@ -299,6 +312,7 @@ impl Redis {
         let is_queued = kind == b'+' && text == b"QUEUED";
         self.open = self.state_after(is_queued, is_error, text, asked.as_ref());
         self.agreed(asked.as_ref(), is_queued, is_error);
+        self.done |= asked.is_none() && self.begins_stream(kind, text);
         if self.unmatched && text == b"RESET" {
             // It may answer that: then nothing is subscribed to.
             (self.subscribed, self.monitors) = (None, false);
@@ -308,6 +322,14 @@ impl Redis {
         } else if let Some(asked) = asked.filter(|_| !is_error) {
             self.session.grant(asked);
         }
+    }
+
+    /// Returns whether it is the answer to PSYNC, by its words: no other command has such a one.
+    fn begins_stream(&self, kind: u8, text: &[u8]) -> bool {
+        let is_last = |(_, last): &(Time, Command)| last.effect() == Effect::Streams;
+        let is_begun = kind == b'+'
+            && [&b"FULLRESYNC "[..], b"CONTINUE"].iter().any(|word| text.starts_with(word));
+        is_begun && self.last.as_ref().is_some_and(is_last)
     }
 
     /// Takes what an answer changes of all that the server tells of itself.

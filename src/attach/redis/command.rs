@@ -204,7 +204,7 @@ impl Command {
         self.argument(at).filter(|_| is_whole)
     }
 
-    fn is(&self, at: usize, word: &str) -> bool {
+    pub fn is(&self, at: usize, word: &str) -> bool {
         self.argument(at).is_some_and(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))
     }
 

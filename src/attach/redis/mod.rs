@@ -194,7 +194,7 @@ impl Protocol for Redis {
             waits_by: self.waits_by(),
             server_error: self.error.as_deref().map(|error| error.show(literals)),
             encrypted: self.encrypted,
-            truncated: self.truncated || self.may_be_silent(),
+            truncated: self.truncated || self.may_be_silent() || self.is_untold(),
             ..Facts::of(Redis::IDENTITY)
         }
     }
@@ -239,6 +239,13 @@ impl Redis {
     /// Tells whether the server may have been asked for silence, so that nobody knows what it owes.
     fn may_be_silent(&self) -> bool {
         !self.heard && self.last.is_some() && !self.is_to_be_answered()
+    }
+
+    /// Tells whether the last command may have its answer or not: what was asked before, and not seen, may have had what
+    /// came.
+    fn is_untold(&self) -> bool {
+        let is_open = !self.done && !self.is_silent && self.last.is_some();
+        is_open && self.answered().is_none()
     }
 
     fn in_transaction(&self) -> Option<bool> {

@@ -193,6 +193,46 @@ fn silence_that_was_asked_for_is_no_missing_answer() {
     assert_eq!(state(&[off, ("MONITOR", "")]).1, None);
 }
 
+/// The beginning was not seen: an answer may be to what was asked before it.
+fn from_the_middle(said: &[(Peer, Vec<u8>)]) -> Facts {
+    let mut redis = Redis::begin(Opening::default());
+    let mut heard = [false; 2];
+    for (at, (from, octets)) in said.iter().enumerate() {
+        let time = Time::from_nanos(at as i128);
+        if !core::mem::replace(&mut heard[*from as usize], true) {
+            redis.take(*from, time, Piece::Missing(0));
+        }
+        redis.take(*from, time, Piece::Data(octets));
+    }
+    redis.facts(false)
+}
+
+#[test]
+fn an_answer_may_be_to_what_was_asked_before_the_capture() {
+    let three = [cmd("GET a"), cmd("GET b"), cmd("SET k secret")].concat();
+    let facts = from_the_middle(&[(Client, three), (Server, b"$-1\r\n$-1\r\n".to_vec())]);
+    assert_eq!((facts.answered, facts.truncated), (None, true));
+    let turn = [(Client, cmd("GET a")), (Server, b"$-1\r\n".to_vec())];
+    let facts = from_the_middle(&turn);
+    assert_eq!((facts.answered, facts.truncated), (None, true));
+    let facts = from_the_middle(&[turn.clone(), turn].concat());
+    assert_eq!((facts.answered, facts.truncated), (Some(true), false));
+}
+
+#[test]
+fn an_answer_tells_by_itself_that_it_waits() {
+    let waits = |command: &str, answer: &[u8]| {
+        from_the_middle(&[(Client, cmd(command)), (Server, answer.to_vec())]).waits_by
+    };
+    assert_eq!(waits("PSYNC ? -1", b"+FULLRESYNC aaaa 0\r\n"), Some("PSYNC"));
+    assert_eq!(waits("PSYNC ? -1", b"+CONTINUE\r\n"), Some("PSYNC"));
+    assert_eq!(waits("PSYNC ? -1", b"+OK\r\n"), None);
+    assert_eq!(waits("GET k", b"+FULLRESYNC aaaa 0\r\n"), None);
+    assert_eq!(waits("PING", b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"), Some("SUBSCRIBE"));
+    assert_eq!(waits("LRANGE l 0 1", b"*2\r\n$4\r\npong\r\n$0\r\n\r\n"), None);
+    assert_eq!(waits("PING", b"+PONG\r\n"), None);
+}
+
 #[test]
 fn another_protocol() {
     let confirmed = |from, octets: &[u8]| talk(&[(from, octets.to_vec())]).facts(false).confirmed;
