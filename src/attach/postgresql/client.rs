@@ -160,10 +160,11 @@ impl Postgresql {
         let goes_on = !self.heard && self.units.back().is_some_and(|unit| unit.unsure);
         // The rest of what is open already was not seen, or all of something else.
         let is_next = octets > self.longest_end();
-        let has_said = |unit: &Unit| !unit.closed && unit.at <= self.last.at && !is_next;
-        self.missed |= !goes_on && !self.units.back().is_some_and(|unit| has_said(unit));
+        let is_open = |unit: &Unit| !unit.closed || unit.cut_off;
+        let has_said = |unit: &Unit| is_open(unit) && unit.at <= self.last.at && !is_next;
+        self.missed |= !self.units.back().is_some_and(|unit| has_said(unit));
         if !goes_on && let Some(unit) = self.units.open(at) {
-            (unit.unsure, unit.closed) = (true, true);
+            (unit.unsure, unit.closed, unit.cut_off) = (true, true, true);
         }
         if let Some(unit) = self.units.back() {
             unit.goes_on |= !unit.texts.is_empty();
@@ -299,7 +300,7 @@ impl Postgresql {
         self.doubtful = false;
         if let (false, Some(unit)) = (self.heard, self.units.back().filter(|unit| unit.unsure)) {
             // What was not seen may have been the beginning of the same.
-            (unit.closed, unit.merged) = (false, true);
+            (unit.closed, unit.cut_off, unit.merged) = (false, false, true);
         } else if !self.heard {
             self.pipelines = true;
             // The answer may be in what was lost, which was known before.

@@ -271,9 +271,7 @@ impl Postgresql {
             }
             _ => {}
         });
-        let unit = self.units.front();
-        let text = unit.and_then(|unit| unit.texts.get(usize::from(unit.done).checked_sub(1)?));
-        self.waits.complete(tag, text.map(|(_, text)| text));
+        self.waits.complete(tag, self.units.front().as_deref().and_then(Unit::done_last));
     }
 
     fn refuse(&mut self, error: Refusal) {

@@ -1,3 +1,6 @@
+mod losses;
+mod notifications;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -469,42 +472,6 @@ fn a_copy_is_open_until_the_client_ends_it() {
         );
         assert_eq!(talk.piece(Peer::Server, Piece::Missing(9)).facts().answered, None);
     }
-}
-
-#[test]
-fn it_waits_for_notifications_while_it_listens() {
-    let said = |talk: Talk, sql: &str, tag: &str, status: &str| {
-        talk.client(&query(sql)).server(&done(tag, status))
-    };
-    let listening = || said(Talk::logged_in(), "LISTEN \"a\"; ", "LISTEN", "I");
-    let waits_by = |talk: &Talk| talk.facts().waits_by;
-    assert_eq!(waits_by(&listening()), Some("LISTEN"));
-    let talk = said(listening(), "SELECT 1", "SELECT 1", "I");
-    assert_eq!(waits_by(&talk), Some("LISTEN"), "it goes on listening");
-    assert_eq!(waits_by(&talk.client(&query("SELECT 2"))), None, "it waits for something else");
-    for (sql, tag, waits) in [
-        ("UNLISTEN b", "UNLISTEN", true),
-        ("UNLISTEN A", "UNLISTEN", false),
-        ("UNLISTEN *", "UNLISTEN", false),
-        ("DISCARD ALL", "DISCARD ALL", false),
-    ] {
-        assert_eq!(waits_by(&said(listening(), sql, tag, "I")).is_some(), waits, "{sql}");
-    }
-    assert_eq!(waits_by(&listening().piece(Peer::Client, Piece::Missing(9))), None);
-    // A channel whose name was not seen may be the one that is left.
-    let lost = Talk::logged_in().piece(Peer::Client, Piece::Missing(9));
-    let unseen = lost.server(&done("LISTEN", "I"));
-    assert_eq!(waits_by(&unseen), Some("LISTEN"));
-    assert_eq!(waits_by(&said(unseen, "UNLISTEN a", "UNLISTEN", "I")), None);
-    // Asked for in a transaction, it holds when that is committed.
-    for (sql, waits) in [("COMMIT", true), ("ROLLBACK", false)] {
-        let talk = said(said(Talk::logged_in(), "BEGIN", "BEGIN", "T"), "listen a", "LISTEN", "T");
-        assert_eq!(waits_by(&talk), None);
-        assert_eq!(waits_by(&said(talk, sql, sql, "I")).is_some(), waits, "{sql}");
-    }
-    let failed = [message("C", b"LISTEN\0"), error("ERROR", "22012", "x"), message("Z", b"I")];
-    let talk = Talk::logged_in().client(&query("LISTEN a; SELECT 1/0")).server(&failed.concat());
-    assert_eq!(waits_by(&talk), None, "undone");
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct Unit {
     pub closed: bool,
     /// A part of it was not seen.
     pub unsure: bool,
+    /// It is closed because its end was not seen.
+    pub cut_off: bool,
     /// Answers after it may belong to another one.
     pub merged: bool,
     /// Statements that were carried out.
@@ -36,6 +38,17 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// Returns the statement that was carried out last, as its text and its place in that. Where a part of the unit or
+    /// of its answer was not seen, nobody knows which it was.
+    pub fn done_last(&self) -> Option<(&SqlText, usize)> {
+        let at = usize::from(self.done).checked_sub(1)?;
+        match &self.texts[..] {
+            _ if self.unsure || self.unheard => None,
+            [(_, text)] => Some((text, at)),
+            texts => texts.get(at).map(|(_, text)| (text, 0)),
+        }
+    }
+
     /// Returns whether its statements leave a transaction open, or none, where it stands so already.
     pub fn leaves(&self, open: bool) -> bool {
         let leaves = |text: &SqlText| match text.effect() {
