@@ -159,7 +159,10 @@ impl Postgresql {
         self.prepared.clear();
         let goes_on = !self.heard && self.units.back().is_some_and(|unit| unit.unsure);
         // The rest of what is open already was not seen, or all of something else.
-        let is_next = octets > self.longest_end();
+        let is_gap = octets != u64::MAX;
+        let is_another = core::mem::replace(&mut self.gap, is_gap) && is_gap;
+        // A segment that is cut off says something before its gap: two in a row are a segment more that was lost.
+        let is_next = is_another || octets > self.longest_end();
         let is_open = |unit: &Unit| !unit.closed || unit.cut_off;
         let has_said = |unit: &Unit| is_open(unit) && unit.at <= self.last.at && !is_next;
         self.missed |= !self.units.back().is_some_and(|unit| has_said(unit));
@@ -272,7 +275,8 @@ impl Postgresql {
     }
 
     fn say(&mut self, at: Time, command: &'static str, text: SqlText) {
-        (self.last, self.missed) = (Statement { at, command: Some(command), text }, false);
+        self.last = Statement { at, command: Some(command), text };
+        (self.missed, self.gap) = (false, false);
     }
 
     /// A statement of the last unit, which ends with it or not.

@@ -74,6 +74,8 @@ pub struct Postgresql {
     last: Statement,
     /// Something was asked after it that was not seen.
     missed: bool,
+    /// The last that came after it is a gap.
+    gap: bool,
     transaction: Transaction,
     waits: Waits,
     /// The copy that goes on, by the server's letter for it: one that the client sends, or one in both directions.
@@ -160,6 +162,7 @@ impl Protocol for Postgresql {
             bound: None,
             last: Statement::default(),
             missed: false,
+            gap: false,
             transaction: Transaction::default(),
             waits: Waits::default(),
             copy: None,

@@ -18,8 +18,19 @@ fn the_last_statement_is_none_that_another_followed() {
     let fourth = third.client(&query("select fourth from d"));
     assert_eq!(last(&fourth).as_deref(), Some("select fourth from d"));
     assert_eq!(last(&lost(fourth)), None);
-    // The rest of what is executed may come in pieces, none of which was seen.
-    let executed = Talk::logged_in().client(&extended("select 1"));
-    let cut = |talk: Talk| talk.piece(Peer::Client, Piece::Missing(5));
-    assert_eq!(last(&cut(cut(executed))).as_deref(), Some("select ?"));
+}
+
+/// A segment is cut off, and the next one is lost.
+#[test]
+fn what_is_lost_behind_a_cut_is_no_part_of_it() {
+    let parse = message("P", &[b"\0", &[b' '; 300][..], b"\0\0\0"].concat());
+    let begun = [&message("P", b"\0begin\0\0\0")[..], &message("B", &[0; 8]), &parse[..200]];
+    let cut = Talk::logged_in().client(&begun.concat()).piece(Peer::Client, Piece::Missing(140));
+    assert_eq!(cut.facts().last_command, Some("Parse"));
+    // Values go on in a segment that is cut off, too.
+    let values = cut.client(&[b'x'; 200]);
+    assert_eq!(values.facts().last_command, Some("Parse"));
+    let values = values.piece(Peer::Client, Piece::Missing(900));
+    assert_eq!(values.facts().last_command, Some("Parse"));
+    assert_eq!(values.piece(Peer::Client, Piece::Missing(60)).facts().last_command, None);
 }
