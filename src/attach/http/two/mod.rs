@@ -338,8 +338,10 @@ impl Two {
     }
 
     fn reset(&mut self, from: Peer, frame: Frame<'_>) {
-        self.streams.end(frame.stream);
-        if from == Peer::Server {
+        if from == Peer::Client {
+            self.streams.cancel(frame.stream);
+        } else {
+            self.streams.end(frame.stream);
             let code = frame.body.first_chunk().map(|code| u32::from_be_bytes(*code));
             self.trouble = code.filter(|code| *code != 0).map(Trouble::Reset);
         }
@@ -355,7 +357,8 @@ impl Two {
             application: self.agent.name(),
             last_command: last.map(|_| "request"),
             last_statement_at: last.map(|asked| asked.at),
-            answered: self.answered_all(),
+            answered: self.answered_all().filter(|_| !self.streams.is_cancelled()),
+            no_answer: self.streams.is_cancelled(),
             announced: self.announced(),
             server_error: self.error(literals),
             goodbye: self.left.then_some("GOAWAY"),
@@ -404,7 +407,8 @@ impl Two {
             open => Some(format!("{open} requests open").into()),
         };
         let status = self.status.name().map(|status| super::of_status(&status));
-        goaway.into_iter().chain(open).chain(status).collect()
+        let cancelled = self.streams.is_cancelled().then(|| "the client cancelled it".into());
+        goaway.into_iter().chain(open).chain(status).chain(cancelled).collect()
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Streams {
     open: Vec<(u32, Option<Asked>)>,
     /// The latest that is closed.
     closed: Option<(u32, Option<Asked>)>,
+    /// The latest that its client cancelled.
+    cancelled: Option<u32>,
     /// The highest that began.
     highest: u32,
     /// There may be others that are open.
@@ -100,6 +102,20 @@ impl Streams {
         } else if stream % 2 == 1 {
             self.highest = self.highest.max(stream);
         }
+    }
+
+    /// Its client wants no answer any more.
+    pub fn cancel(&mut self, stream: u32) {
+        if self.open.iter().any(|(open, _)| *open == stream) {
+            self.cancelled = self.cancelled.max(Some(stream));
+        }
+        self.end(stream);
+    }
+
+    /// Returns whether the request that is shown was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        let latest = self.closed.as_ref().map(|(stream, _)| *stream);
+        self.open.is_empty() && latest.is_some() && latest == self.cancelled
     }
 
     /// Something of the server was not seen: what is open may have been answered.
