@@ -101,6 +101,8 @@ pub struct Facts {
     pub encrypted: bool,
     /// The protocol's own compression hides the rest.
     pub compressed: bool,
+    /// Both ends went over to another protocol, which is not read.
+    pub gone_over: bool,
     /// Something that mattered was not seen.
     pub truncated: bool,
 }
@@ -146,6 +148,7 @@ impl Facts {
             remarks: Vec::new(),
             encrypted: false,
             compressed: false,
+            gone_over: false,
             truncated: false,
         }
     }

@@ -104,7 +104,7 @@ impl Cause {
                 "Nobody acknowledged the FIN: the other host or the path to it is gone. Look at the network."
             }
             Cause::Unknown => {
-                "What would tell was not seen: the conversation is encrypted, was cut off, or began before the capture, or its packets are those of a text. Capture from the beginning (tcpdump -w), with a larger snap length (-s 256), or behind the encryption."
+                "What would tell was not seen: the conversation is encrypted, was cut off, began before the capture, or went over to another protocol, or its packets are those of a text. Capture from the beginning (tcpdump -w), with a larger snap length (-s 256), or behind the encryption."
             }
         }
     }
@@ -213,6 +213,7 @@ pub fn not_seen(judged: &Judged) -> Option<&'static str> {
         _ if judged.waits_for().is_some() => "a proxy, it seems, that waits for another",
         Some(Facts { encrypted: true, .. }) => "encrypted",
         Some(Facts { compressed: true, .. }) => "compressed",
+        Some(Facts { gone_over: true, .. }) => "another protocol since",
         _ if judged.flow.service().is_none() => "began before the capture",
         _ if has(Doubt::Unacked) => "its last data was not acknowledged",
         Some(Facts { truncated: true, .. }) if judged.is_of_text => "a text has no contents",
@@ -289,9 +290,10 @@ fn of_answers(facts: &Facts) -> Cause {
         facts if facts.is_owed() => Cause::Unanswered,
         facts if facts.may_be_owed() => Cause::Unknown,
         Facts { in_transaction: Some(_), .. } => Cause::Forgotten,
-        // Encrypted, cut or begun before the capture: what was not seen would tell, a transaction
-        // where there are any.
+        // Encrypted, cut, in another protocol or begun before the capture: what was not seen would
+        // tell, a transaction where there are any.
         Facts { encrypted: true, .. } | Facts { truncated: true, .. } => Cause::Unknown,
+        Facts { gone_over: true, .. } => Cause::Unknown,
         Facts { in_transaction: None, protocol, .. } if protocol.transactions => Cause::Unknown,
         Facts { in_transaction: None, .. } => Cause::Forgotten,
     }
@@ -360,6 +362,7 @@ mod tests {
     fn what_was_not_seen_may_have_told() {
         assert_eq!(of_client(&Facts { encrypted: true, ..with(false) }, None), Cause::Unknown);
         assert_eq!(of_client(&Facts { truncated: true, ..with(false) }, None), Cause::Unknown);
+        assert_eq!(of_client(&Facts { gone_over: true, ..with(false) }, None), Cause::Unknown);
         assert_eq!(
             of_client(&Facts { goodbye: Some("X"), ..with(false) }, None),
             Cause::QuitUnclosed

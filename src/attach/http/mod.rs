@@ -73,6 +73,8 @@ pub struct Http {
     confirmed: Option<bool>,
     encrypted: bool,
     truncated: bool,
+    /// It goes on in another protocol, which is not read.
+    gone_over: bool,
     done: bool,
 }
 
@@ -135,6 +137,7 @@ impl Protocol for Http {
             confirmed: None,
             encrypted: false,
             truncated: false,
+            gone_over: false,
             done: false,
         }
     }
@@ -182,13 +185,14 @@ impl Protocol for Http {
             last_command: self.last.as_ref().map(|_| "request"),
             last_statement_at: self.last.as_ref().map(|asked| asked.at),
             answered: self.answered(),
-            half_asked: self.client.has_half_a_request() && self.are_answers_known(),
+            half_asked: self.has_half_a_request(),
             // An answer that broke off was not the last of it.
             announced: self.announced.filter(|_| !self.server.is_in_body()),
             path: last.iter().cloned().map(PathStep::Said).collect(),
             last_statement: last,
             remarks: self.status.iter().map(|status| of_status(&status.to_string())).collect(),
             encrypted: self.encrypted,
+            gone_over: self.gone_over,
             truncated: self.truncated,
             ..Facts::of(Http::IDENTITY)
         }
@@ -211,10 +215,17 @@ impl Http {
 
     fn answered(&self) -> Option<bool> {
         self.last.as_ref()?;
+        if self.gone_over {
+            return (!self.unmatched).then_some(true);
+        }
         if self.done || self.client.is_lost() || !self.are_answers_known() {
             return None;
         }
         Some(self.waiting.is_empty() && self.server.is_between())
+    }
+
+    fn has_half_a_request(&self) -> bool {
+        !self.gone_over && self.client.has_half_a_request() && self.are_answers_known()
     }
 
     /// A server of which nothing has come since it was taken up has not answered; of one that was lost, nobody knows.
@@ -465,8 +476,9 @@ impl Http {
         }
         let tunnels = method == Method::Connect && response.status / 100 == 2;
         if response.status == 101 || tunnels {
-            (self.done, self.last) = (true, None);
-            (self.announced, self.truncated) = (None, true);
+            (self.done, self.gone_over, self.announced) = (true, true, None);
+            // What was asked behind it may be in the other protocol.
+            self.last = self.last.take().filter(|_| self.waiting.is_empty());
             return;
         }
         self.announced = match () {

@@ -114,9 +114,18 @@ fn what_broke_off_was_not_the_announced_end() {
 fn another_protocol_follows_or_was_there_from_the_beginning() {
     let upgrade = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05";
     let facts = talk(&[(Client, GET), (Server, upgrade)]).facts(false);
-    assert_eq!((facts.answered, facts.truncated), (None, true));
-    let tunnel = b"CONNECT a:443 HTTP/1.1\r\n\r\n";
-    assert!(talk(&[(Client, tunnel), (Server, b"HTTP/1.1 200 OK\r\n\r\n")]).is_done());
+    assert_eq!((facts.answered, facts.gone_over, facts.truncated), (Some(true), true, false));
+    assert_eq!(facts.last_statement.as_deref(), Some("GET /users/??"));
+    let facts = talk(&[(Client, &[GET, GET].concat()), (Server, upgrade)]).facts(false);
+    assert_eq!((facts.last_statement, facts.gone_over), (None, true));
+    let tunnel: &[u8] = b"CONNECT a:443 HTTP/1.1\r\n\r\n";
+    let begun = talk(&[(Client, tunnel), (Server, b"HTTP/1.1 200 OK\r\n\r\n")]);
+    assert!(begun.is_done());
+    let facts = begun.facts(false);
+    assert_eq!((facts.answered, facts.gone_over, facts.truncated), (Some(true), true, false));
+    assert!(facts.last_statement.is_some_and(|last| last.starts_with("CONNECT ")));
+    let refused = b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n";
+    assert!(!talk(&[(Client, tunnel), (Server, refused)]).facts(false).gone_over);
     let tls = talk(&[(Client, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03")]).facts(false);
     assert_eq!((tls.encrypted, tls.confirmed), (true, None));
     assert_eq!(talk(&[(Client, b"SSH-2.0-x\r\n")]).facts(false).confirmed, Some(false));

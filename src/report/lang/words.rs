@@ -103,6 +103,7 @@ const NOT_SEEN: &[(&str, &str)] = &[
     ("a proxy, it seems, that waits for another", "看来是代理在等待另一条连接"),
     ("encrypted", "已加密"),
     ("compressed", "已压缩"),
+    ("another protocol since", "此后改用另一协议"),
     ("began before the capture", "始于抓包之前"),
     ("its last data was not acknowledged", "最后的数据未被确认"),
     ("closed upon an error", "报错后随即关闭"),
@@ -352,7 +353,7 @@ impl Named for Cause {
             }
             Cause::Unknown => [
                 "原因不明",
-                "能说明原因的内容没有看到：会话已加密、被截断，或始于抓包之前，或数据包来自文本。请从一开始就抓包（tcpdump -w），截断长度更大（-s 256），或在解密之后的位置抓包。",
+                "能说明原因的内容没有看到：会话已加密、被截断、始于抓包之前或改用了另一协议，或数据包来自文本。请从一开始就抓包（tcpdump -w），截断长度更大（-s 256），或在解密之后的位置抓包。",
             ],
         }
     }
