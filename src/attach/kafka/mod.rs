@@ -297,6 +297,8 @@ impl Kafka {
             self.waiting.pop_front();
             self.doubt();
         }
+        // Clients count by one: what came before it was answered, and with that all before it.
+        self.unmatched &= !self.early.contains(&correlation.wrapping_sub(1));
         let after = self.doubts;
         self.waiting.push_back(Waiting { correlation, key, version, after, unsure: false });
     }
@@ -324,6 +326,11 @@ impl Kafka {
         let Some((found, of)) = found.and_then(|at| Some((at, *self.waiting.get(at)?))) else {
             // It answers what was not seen, or not yet.
             self.truncated |= !self.unmatched;
+            if let Some(of) = self.waiting.front().copied().filter(|of| is_next(of, number)) {
+                // All that was asked before the first that waits.
+                self.unmatched &= of.after != self.doubts || self.client.is_lost();
+                return;
+            }
             self.early.push_back(number);
             self.early.truncate(MAX_EARLY);
             return self.doubt();
@@ -402,6 +409,11 @@ impl Kafka {
             _ => Vec::new(),
         }
     }
+}
+
+/// Returns whether a request is the one after this number: clients count by one.
+fn is_next(of: &Waiting, number: i32) -> bool {
+    of.correlation == number.wrapping_add(1)
 }
 
 /// Returns whether a segment is a client's first request: the versions that both may speak, mostly.

@@ -146,6 +146,21 @@ fn after_a_loss_only_what_is_sure() {
     assert_eq!(lost(&again), Some(true));
 }
 
+/// Clients count by one: the answer to the number before it says that all before a request was answered.
+#[test]
+fn a_request_that_was_lost_and_answered_leaves_no_doubt() {
+    let gap = (Client, Vec::new());
+    let fetch = ask(1, 11, 2, b"");
+    let waits = |more: &[(Peer, Vec<u8>)]| (facts(more).answered, facts(more).waits_by);
+    let subscribed = (Some(false), Some("Fetch"));
+    assert_eq!(waits(&[gap.clone(), answer(1, b""), fetch.clone()]), subscribed);
+    assert_eq!(waits(&[gap.clone(), fetch.clone(), answer(1, b"")]), subscribed);
+    // Another may have been lost, and wait.
+    assert_eq!(waits(&[gap.clone(), answer(0, b""), fetch.clone()]).1, None);
+    assert_eq!(waits(&[gap.clone(), fetch.clone(), answer(0, b"")]).1, None);
+    assert_eq!(waits(&[gap.clone(), fetch.clone(), gap, answer(1, b"")]).1, None);
+}
+
 /// An answer was captured by its length alone, or without the word whether anybody is let in.
 #[test]
 fn an_answer_that_was_cut_off_answers_any() {
