@@ -149,7 +149,7 @@ impl Postgresql {
     /// So many octets that the client sent, or more, were not seen: nobody knows what it asked for.
     pub(super) fn client_lost(&mut self, at: Time, octets: u64) {
         self.truncated = true;
-        self.bound = None;
+        self.portals.clear();
         self.forget_waits();
         if self.phase != Phase::Messages {
             (self.session.began, self.session.asked) = (false, false);
@@ -354,13 +354,13 @@ impl Postgresql {
         self.units.open(message.at);
         let names = Message::text(message.body)
             .and_then(|(portal, rest)| Some((portal, Message::text(rest)?.0)));
-        self.bound = names.map(|(portal, statement)| (portal.into(), self.prepared.get(statement)));
+        let bound = names.map(|(portal, statement)| (portal.into(), self.prepared.get(statement)));
+        self.portals.bind(bound);
     }
 
     fn execute(&mut self, message: &Message<'_>) {
         let portal = Message::text(message.body).map(|(portal, _)| portal);
-        let bound = self.bound.as_ref().filter(|(bound, _)| portal == Some(bound));
-        let text = bound.map_or_else(SqlText::none, |(_, text)| text.clone());
+        let text = portal.map_or_else(SqlText::none, |portal| self.portals.get(portal));
         self.say(message.at, "Execute", text.clone());
         self.ask(message.at, text, false);
     }

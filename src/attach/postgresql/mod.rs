@@ -32,7 +32,7 @@ use crate::place::Time;
 use crate::tcp::stream::Piece;
 use error::Refusal;
 use messages::Messages;
-use prepared::Prepared;
+use prepared::{Portals, Prepared};
 use transaction::{Log, Transaction};
 use unit::Units;
 use waits::Waits;
@@ -69,8 +69,7 @@ pub struct Postgresql {
     session: Session,
     units: Units,
     prepared: Prepared,
-    /// The portal that was bound last.
-    bound: Option<(Box<[u8]>, SqlText)>,
+    portals: Portals,
     last: Statement,
     /// Something was asked after it that was not seen.
     missed: bool,
@@ -159,7 +158,7 @@ impl Protocol for Postgresql {
             session: Session::default(),
             units: Units::default(),
             prepared: Prepared::default(),
-            bound: None,
+            portals: Portals::default(),
             last: Statement::default(),
             missed: false,
             gap: false,
@@ -210,7 +209,7 @@ impl Postgresql {
             + self.server.heap_octets()
             + self.units.heap_octets()
             + self.prepared.heap_octets()
-            + self.bound.as_ref().map_or(0, |(name, text)| name.len() + text.octets.len())
+            + self.portals.heap_octets()
             + self.last.text.octets.len()
             + self.transaction.log.heap_octets()
             + self.waits.heap_octets()
@@ -223,7 +222,7 @@ impl Postgresql {
         self.phase = Phase::Done;
         (self.client, self.server) = (Messages::default(), Messages::default());
         self.prepared.clear();
-        self.bound = None;
+        self.portals.clear();
     }
 
     /// It is another protocol.

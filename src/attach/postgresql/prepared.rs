@@ -1,4 +1,4 @@
-//! Texts of prepared statements, by their names.
+//! Texts of prepared statements, and of portals to which they are bound, by their names.
 
 use std::collections::VecDeque;
 
@@ -7,6 +7,9 @@ use crate::attach::sql::text::SqlText;
 /// Statements and octets of them that are kept; the oldest goes first.
 const MAX_STATEMENTS: usize = 64;
 const MAX_OCTETS: usize = 16 * 1_024;
+
+/// Portals that are kept beside the last; the oldest goes first.
+const MAX_PORTALS: usize = 8;
 
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
@@ -57,5 +60,53 @@ impl Prepared {
 
     pub fn heap_octets(&self) -> usize {
         self.octets + self.kept.capacity() * size_of::<(Box<[u8]>, SqlText)>()
+    }
+}
+
+/// A portal's name, and the text that it is bound to.
+type Portal = (Box<[u8]>, SqlText);
+
+/// Statements that are ready to be executed.
+#[derive(Clone, Debug, Default)]
+pub struct Portals {
+    /// Nearly all clients have no more than one.
+    last: Option<Portal>,
+    /// Those of other names that were bound before it.
+    before: VecDeque<Portal>,
+}
+
+impl Portals {
+    /// Takes a portal. `None`: its name was not seen, and may be that of any.
+    pub fn bind(&mut self, portal: Option<Portal>) {
+        let Some(portal) = portal else { return self.clear() };
+        let other = self.last.replace(portal).filter(|(name, _)| !self.is_last(name));
+        if other.is_some() || !self.before.is_empty() {
+            let last = self.last.as_ref().map(|(name, _)| name);
+            self.before.retain(|(name, _)| Some(name) != last);
+            self.before.extend(other);
+        }
+        if self.before.len() > MAX_PORTALS {
+            self.before.pop_front();
+        }
+    }
+
+    fn is_last(&self, name: &[u8]) -> bool {
+        self.last.as_ref().is_some_and(|(last, _)| **last == *name)
+    }
+
+    pub fn get(&self, name: &[u8]) -> SqlText {
+        let mut all = self.last.iter().chain(&self.before);
+        let found = all.find(|(known, _)| **known == *name);
+        found.map_or_else(SqlText::none, |(_, text)| text.clone())
+    }
+
+    pub fn clear(&mut self) {
+        *self = Portals::default();
+    }
+
+    pub fn heap_octets(&self) -> usize {
+        let all = self.last.iter().chain(&self.before);
+        self.before.capacity() * size_of::<Portal>()
+            + all.map(|(name, text)| name.len() + text.octets.len()).sum::<usize>()
     }
 }

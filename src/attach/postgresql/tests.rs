@@ -1,5 +1,6 @@
 mod losses;
 mod notifications;
+mod portals;
 
 use proptest::prelude::*;
 
