@@ -138,7 +138,12 @@ impl Heads {
 
     /// A body has begun that has not ended, as far as its end is known.
     pub fn has_body(&self) -> bool {
-        self.is_in_body() || self.state == State::ToTheEnd
+        self.is_in_body() || self.goes_to_the_end()
+    }
+
+    /// A body has begun that ends with the connection.
+    pub fn goes_to_the_end(&self) -> bool {
+        self.state == State::ToTheEnd
     }
 
     /// A request's head has begun, by its whole first line, and has not ended.

@@ -68,6 +68,8 @@ pub struct Http {
     asked_to_close: Option<&'static str>,
     /// Ends that have said something.
     heard: [bool; 2],
+    /// The client asks for nothing more.
+    has_closed: bool,
     /// The client's first words are no request, and nothing was said to them yet.
     is_odd: bool,
     confirmed: Option<bool>,
@@ -133,6 +135,7 @@ impl Protocol for Http {
             announced: None,
             asked_to_close: None,
             heard: [false; 2],
+            has_closed: false,
             is_odd: false,
             confirmed: None,
             encrypted: false,
@@ -161,6 +164,7 @@ impl Protocol for Http {
     }
 
     fn end(&mut self, from: Peer) {
+        self.has_closed |= from == Peer::Client;
         self.heads(from).end();
     }
 
@@ -219,6 +223,10 @@ impl Http {
             return (!self.unmatched).then_some(true);
         }
         if self.done || self.client.is_lost() || !self.are_answers_known() {
+            return None;
+        }
+        // It ends with the connection, and who closed that first may not have been seen.
+        if self.waiting.is_empty() && self.server.goes_to_the_end() && !self.has_closed {
             return None;
         }
         Some(self.waiting.is_empty() && self.server.is_between())

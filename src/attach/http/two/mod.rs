@@ -407,7 +407,8 @@ impl Two {
             open => Some(format!("{open} requests open").into()),
         };
         let status = self.status.name().map(|status| super::of_status(&status));
-        let cancelled = self.streams.is_cancelled().then(|| "the client cancelled it".into());
+        let cancelled =
+            self.streams.is_cancelled().then(|| "the client cancelled its last request".into());
         goaway.into_iter().chain(open).chain(status).chain(cancelled).collect()
     }
 }

@@ -101,7 +101,7 @@ fn the_latest_open_request_is_shown() {
     let reset = (Client, frame(3, 0, 1, &8u32.to_be_bytes()));
     let cancelled = facts(&[call(1), reset.clone()]);
     assert_eq!((cancelled.answered, cancelled.no_answer), (None, true), "nobody waits for it");
-    assert_eq!(cancelled.remarks, ["the client cancelled it".into()]);
+    assert_eq!(cancelled.remarks, ["the client cancelled its last request".into()]);
     // An answer that had come, and what is asked after it, are none of it.
     assert_eq!(facts(&[call(1), ok(1), reset.clone()]).answered, Some(true));
     let next = facts(&[call(1), reset, get(3, "/b"), ok(3)]);
