@@ -152,7 +152,7 @@ pub fn cause(judged: &Judged, socket: Option<&Socket>) -> Option<Cause> {
         _ if judged.reuse().is_some() => Cause::StaleReuse,
         _ => match said.as_deref().map_or_else(
             || of_any(flow, holder),
-            |facts| of_talk(facts, first_fin(flow), judged.server_holds()),
+            |facts| of_talk(facts, closed_at(judged), judged.server_holds()),
         ) {
             // The program may have closed it, and its FIN wait behind what was not acknowledged.
             Cause::Forgotten if judgement.doubts.contains(&Doubt::Unacked) => Cause::Unknown,
@@ -299,9 +299,13 @@ fn of_answers(facts: &Facts) -> Cause {
     }
 }
 
-/// The time of the first FIN.
-pub fn first_fin(flow: &Flow) -> Option<Time> {
-    flow.first_fin().map(|(_, fin)| fin.place.time)
+/// Returns the time of the first FIN, or of the ACK that shows a FIN which was not captured.
+pub fn closed_at(judged: &Judged) -> Option<Time> {
+    let Judged { flow, judgement, .. } = judged;
+    let is_missed = judgement.doubts.contains(&Doubt::PeerFinMissed);
+    let shown_by = || flow.early_ack(judgement.holder.filter(|_| is_missed)?);
+    let first = flow.first_fin().map(|(_, fin)| fin.place);
+    first.or_else(|| Some(shown_by()?.place)).map(|place| place.time)
 }
 
 /// Returns for how long the client had said nothing when the server closed, if that was more than two of

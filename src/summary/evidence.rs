@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::Row;
-use super::cause::{Cause, first_fin, missed_heartbeats};
+use super::cause::{Cause, closed_at, missed_heartbeats};
 use super::settings::{decides, login_timeout};
 use crate::attach::registry::Withheld;
 use crate::attach::{BeforeLogin, Begun, Facts};
@@ -145,7 +145,7 @@ fn leave_taking(row: &Row, facts: &Facts) -> Vec<String> {
     if server_holds {
         return all;
     }
-    if let Some(silent) = missed_heartbeats(facts, first_fin(&row.judged.flow)) {
+    if let Some(silent) = missed_heartbeats(facts, closed_at(&row.judged)) {
         let promised = facts.heartbeat.map_or(0, |beat| beat.seconds);
         let silent = duration(TimeDelta::nanoseconds(silent));
         all.push(format!(
