@@ -937,3 +937,81 @@ fn the_same_cause_on_two_hosts_is_one_group() {
     assert!(group.starts_with("  2  peer 172.18.0.3:3306  held"), "{out}");
     assert!(line.contains("at 2 addresses, begun 0 s apart") && line.contains("BEGIN"), "{line}");
 }
+
+/// A larger snap length would show no more of it.
+#[test]
+fn another_protocol_since_is_not_cut_off() {
+    let socket = Talk::with(80).say(CLIENT, b"GET /ws HTTP/1.1\r\nHost: shop\r\n\r\n");
+    let socket = socket.say(SERVER, b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    let tunnel = Talk::with(8080).say(CLIENT, b"CONNECT shop:443 HTTP/1.1\r\n\r\n");
+    let tunnel = tunnel.say(SERVER, b"HTTP/1.1 200 OK\r\n\r\n");
+    for (talk, asked) in [(socket, "GET /ws"), (tunnel, "CONNECT ?")] {
+        let talk = talk.say(SERVER, b"\x81\x05hello").say(CLIENT, b"\x81\x05hello");
+        let capture = talk.wait(30).closed_by_server().capture(60);
+        let scratch = Scratch::new();
+        let path = scratch.write("x.pcap", &capture);
+        let args = ["--local", "172.18.0.5", &path];
+        assert!(text(&closewait(&args)).0.contains("unknown: another protocol since"), "{asked}");
+        let flow = &json_lines(&closewait(&[&args[..], &["--format", "jsonl"]].concat()))[0];
+        says(flow, &format!("{asked}, answered"));
+        assert_eq!((cause(flow), &flow["http"]["truncated"]), ("unknown", &false.into()));
+    }
+}
+
+/// The server's FIN is lost, and acknowledged.
+fn closed_unseen(talk: Talk) -> Talk {
+    let mut talk = talk.closed_by_server();
+    talk.records.remove(talk.records.len() - 2);
+    talk
+}
+
+#[test]
+fn a_fin_that_was_not_captured_changes_no_cause() {
+    let method = |channel: u8, class: u8, method: u8, rest: &[u8]| {
+        let len = [0, 0, 0, rest.len() as u8 + 4];
+        [&[1, 0, channel][..], &len, &[0, class, 0, method], rest, b"\xce"].concat()
+    };
+    let tune = b"\x07\xff\0\x02\0\0\0\x02";
+    let beating = || {
+        let talk = Talk::with(5672).say(CLIENT, b"AMQP\0\0\x09\x01");
+        let start = b"\0\x09\0\0\0\0\0\0\0\x05PLAIN\0\0\0\x05en_US";
+        let talk = talk.say(SERVER, &method(0, 10, 10, start));
+        let start_ok = b"\0\0\0\0\x05PLAIN\0\0\0\x06\0app\0x\x05en_US";
+        let talk = talk.say(CLIENT, &method(0, 10, 11, start_ok));
+        let talk = talk.say(SERVER, &method(0, 10, 30, tune));
+        let both = [method(0, 10, 31, tune), method(0, 10, 40, b"\x01/\0\0")].concat();
+        let talk = talk.say(CLIENT, &both).say(SERVER, &method(0, 10, 41, b"\0"));
+        let talk = talk.say(CLIENT, &method(1, 20, 10, b"\0"));
+        talk.say(SERVER, &method(1, 20, 11, b"\0\0\0\0"))
+    };
+    for (seconds, right) in [(3, "forgotten"), (6, "missed-heartbeats")] {
+        for talk in
+            [beating().wait(seconds).closed_by_server(), closed_unseen(beating().wait(seconds))]
+        {
+            let flow = &talk.report(&[])[0];
+            assert_eq!(cause(flow), right, "{seconds}: {flow}");
+        }
+    }
+    let asked = Talk::with(80).say(CLIENT, b"GET /a HTTP/1.1\r\nHost: shop\r\n\r\n");
+    let answered = asked.say(SERVER, b"HTTP/1.1 200 OK\r\n\r\nto the end");
+    let flow = &closed_unseen(answered).report(&[])[0];
+    assert_eq!((cause(flow), &flow["http"]["answered"]), ("close-announced", &Value::Null));
+}
+
+/// What came may have been asked for before the capture.
+#[test]
+fn a_first_answer_from_the_middle_on_may_be_to_anything() {
+    let get = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+    let from_the_middle = |command: &[u8], answer: &[u8]| {
+        let mut talk = Talk::with(6379).say(CLIENT, command).say(SERVER, answer);
+        talk.records.drain(..3);
+        talk.wait(30).closed_by_server().report(&[]).remove(0)
+    };
+    let flow = from_the_middle(&get.repeat(3), b"$-1\r\n$-1\r\n");
+    assert_eq!((cause(&flow), &flow["redis"]["answered"]), ("unknown", &Value::Null));
+    let psync = b"*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n";
+    assert_eq!(cause(&from_the_middle(psync, b"+FULLRESYNC aaaa 0\r\n")), "subscribed");
+    let ping = b"*1\r\n$4\r\nPING\r\n";
+    let pong = b"*2\r\n$4\r\npong\r\n$0\r\n\r\n";
+    assert_eq!(cause(&from_the_middle(ping, pong)), "subscribed");
+}

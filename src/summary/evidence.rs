@@ -145,7 +145,7 @@ fn leave_taking(row: &Row, facts: &Facts) -> Vec<String> {
     if server_holds {
         return all;
     }
-    if let Some(silent) = missed_heartbeats(facts, closed_at(&row.judged)) {
+    if let Some(silent) = missed_heartbeats(facts, closed_at(row.judged)) {
         let promised = facts.heartbeat.map_or(0, |beat| beat.seconds);
         let silent = duration(TimeDelta::nanoseconds(silent));
         all.push(format!(

@@ -1,7 +1,3 @@
-mod losses;
-mod notifications;
-mod portals;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -9,12 +5,12 @@ use crate::attach::{Begun, ErrorCode};
 use crate::regressions::kept;
 
 /// A conversation, said by said.
-struct Talk {
+pub(super) struct Talk {
     pg: Postgresql,
     at: i128,
 }
 
-fn message(kind: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn message(kind: &str, body: &[u8]) -> Vec<u8> {
     let len = (body.len() as u32 + 4).to_be_bytes();
     [kind.as_bytes(), &len, body].concat()
 }
@@ -23,11 +19,11 @@ fn startup(pairs: &str) -> Vec<u8> {
     message("", &[&[0, 3, 0, 0], pairs.as_bytes(), b"\0"].concat())
 }
 
-fn query(sql: &str) -> Vec<u8> {
+pub(super) fn query(sql: &str) -> Vec<u8> {
     message("Q", &[sql.as_bytes(), b"\0"].concat())
 }
 
-fn extended(sql: &str) -> Vec<u8> {
+pub(super) fn extended(sql: &str) -> Vec<u8> {
     [
         message("P", &[b"\0", sql.as_bytes(), b"\0\0\0"].concat()),
         message("B", b"\0\0\0\0\0\0\0\0"),
@@ -37,11 +33,11 @@ fn extended(sql: &str) -> Vec<u8> {
     .concat()
 }
 
-fn done(tag: &str, status: &str) -> Vec<u8> {
+pub(super) fn done(tag: &str, status: &str) -> Vec<u8> {
     [message("C", &[tag.as_bytes(), b"\0"].concat()), message("Z", status.as_bytes())].concat()
 }
 
-fn error(severity: &str, state: &str, text: &str) -> Vec<u8> {
+pub(super) fn error(severity: &str, state: &str, text: &str) -> Vec<u8> {
     message("E", format!("S{severity}\0V{severity}\0C{state}\0M{text}\0\0").as_bytes())
 }
 
@@ -55,27 +51,27 @@ impl Talk {
         Talk { pg: Postgresql::begin(Opening { assumed, path: true }), at: 0 }
     }
 
-    fn logged_in() -> Talk {
+    pub(super) fn logged_in() -> Talk {
         let names = "user\0app\0database\0shop\0application_name\0orders\0";
         Talk::new(false).client(&startup(names)).server(&greeting())
     }
 
-    fn client(self, octets: &[u8]) -> Talk {
+    pub(super) fn client(self, octets: &[u8]) -> Talk {
         self.piece(Peer::Client, Piece::Data(octets))
     }
 
-    fn server(self, octets: &[u8]) -> Talk {
+    pub(super) fn server(self, octets: &[u8]) -> Talk {
         self.piece(Peer::Server, Piece::Data(octets))
     }
 
-    fn piece(mut self, from: Peer, piece: Piece<'_>) -> Talk {
+    pub(super) fn piece(mut self, from: Peer, piece: Piece<'_>) -> Talk {
         self.at += 1;
         self.pg.take(from, Time::from_nanos(self.at), piece);
         assert!(self.pg.heap_octets() <= MAX_HEAP);
         self
     }
 
-    fn facts(&self) -> Facts {
+    pub(super) fn facts(&self) -> Facts {
         self.pg.facts(false)
     }
 }
