@@ -277,7 +277,10 @@ impl Redis {
     fn channel_answered(&mut self) {
         match self.waiting.front_mut() {
             Some(Asked::Channels(rest)) if *rest > 1 => *rest -= 1,
-            // Of all channels: as many answers as there were.
+            // Of all channels: as many answers as there were, the last one when none is left.
+            Some(Asked::Channels(0)) if self.subscribed == Some(0) => {
+                self.waiting.pop_front();
+            }
             Some(Asked::Channels(0)) => {
                 self.stop_waiting();
                 self.unmatched = true;

@@ -77,6 +77,8 @@ fn who_waits_for_messages() {
     );
     let end = "*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n";
     assert_eq!(waits(&[("SUBSCRIBE a", answer), ("UNSUBSCRIBE a", end)]), None);
+    let all = turns(&[("SUBSCRIBE a", answer), ("UNSUBSCRIBE", end)]);
+    assert_eq!((all.answered, all.truncated), (Some(true), false), "of all that there were");
     assert_eq!(waits(&[("BLPOP q 0", "")]), Some("BLPOP"));
     assert_eq!(waits(&[("BLPOP q 0", "*2\r\n$1\r\nq\r\n$1\r\nx\r\n")]), None);
     assert_eq!(waits(&[("XREAD COUNT 2 BLOCK 0 STREAMS s $", "")]), Some("XREAD BLOCK"));
