@@ -241,6 +241,7 @@ impl Postgresql {
         self.truncated = true;
         self.session.ready = true;
         self.phase = Phase::Messages;
+        self.waits.forget();
         if !self.assumed && self.confirmed.is_none() {
             self.finish();
         }

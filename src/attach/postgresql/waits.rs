@@ -18,12 +18,24 @@ pub struct Waits {
     now: Channels,
     /// It listened to channels before something was lost, and may do so still.
     pub listened: bool,
-    /// The transaction may have a savepoint.
-    saved: bool,
+    /// Savepoints of the transaction.
+    saved: Saved,
+    /// Channels that it would have listened to when the first of them was set.
+    before: Channels,
     /// Channels were asked for since, or no more: to go back to one may undo that.
     changed: bool,
     /// It went back to one of them: nobody knows what it will listen to.
     unsure: bool,
+}
+
+/// Savepoints that were set since the transaction began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Saved {
+    #[default]
+    None,
+    One,
+    /// Several, or nobody knows: which of them it goes back to is not told apart.
+    Any,
 }
 
 /// A statement of a text that may have several, and its place among them.
@@ -44,8 +56,7 @@ impl Waits {
         match tag {
             b"LISTEN\0" => self.listen(named(text)),
             b"UNLISTEN\0" => self.unlisten(named(text)),
-            // To go back to a later one undoes less.
-            b"SAVEPOINT\0" => (self.saved, self.changed) = (true, self.changed && self.saved),
+            b"SAVEPOINT\0" => self.save(),
             b"DISCARD ALL\0" => {
                 self.soon.clear();
                 self.listened = false;
@@ -84,11 +95,25 @@ impl Waits {
         self.changed |= self.soon.len() != before;
     }
 
+    fn save(&mut self) {
+        if self.saved != Saved::None {
+            // To go back to this one undoes less.
+            self.saved = Saved::Any;
+            return;
+        }
+        (self.saved, self.changed) = (Saved::One, false);
+        self.before.clone_from(&self.soon);
+    }
+
     /// Goes back to the beginning of the transaction, or to a savepoint in it: a server calls both the same.
     fn roll_back(&mut self, effect: Effect) {
         match effect {
+            Effect::Keeps if self.saved == Saved::One => {
+                self.soon.clone_from(&self.before);
+                self.changed = false;
+            }
             Effect::Keeps => self.unsure |= self.changed,
-            Effect::Unknown if self.saved => self.unsure |= self.soon != self.now,
+            Effect::Unknown if self.saved != Saved::None => self.unsure |= self.soon != self.now,
             _ => self.settle(false),
         }
     }
@@ -103,7 +128,7 @@ impl Waits {
                 false => self.soon.clone_from(&self.now),
             }
         }
-        (self.saved, self.changed, self.unsure) = (false, false, false);
+        (self.saved, self.changed, self.unsure) = (Saved::None, false, false);
     }
 
     /// A message came of this channel: whatever was not seen, it listens to that.
@@ -123,7 +148,7 @@ impl Waits {
     pub fn forget(&mut self) {
         let listened = self.listened || self.listens() || !self.soon.is_empty();
         // So may a savepoint, behind which all is that comes from here on.
-        *self = Waits { listened, saved: true, changed: true, ..Waits::default() };
+        *self = Waits { listened, saved: Saved::Any, changed: true, ..Waits::default() };
     }
 
     pub fn listens(&self) -> bool {
@@ -136,7 +161,7 @@ impl Waits {
             all.capacity() * size_of::<Box<[u8]>>()
                 + all.iter().map(|name| name.len()).sum::<usize>()
         };
-        of(&self.soon) + of(&self.now)
+        of(&self.soon) + of(&self.now) + of(&self.before)
     }
 }
 
@@ -236,7 +261,8 @@ mod tests {
         let (listen, save) = (("listen a", "LISTEN", "T"), ("savepoint x", "SAVEPOINT", "T"));
         let (back, commit) = (("rollback to x", "ROLLBACK", "T"), ("commit", "COMMIT", "I"));
         assert_eq!(listens(&[begin, listen, save, back, commit]), (true, false));
-        assert_eq!(listens(&[begin, save, listen, back, commit]), (false, true));
+        assert_eq!(listens(&[begin, save, listen, back, commit]), (false, false));
+        assert_eq!(listens(&[begin, save, listen, back, listen, commit]), (true, false));
         assert_eq!(listens(&[begin, save, listen, save, back, commit]), (false, true));
         assert_eq!(listens(&[begin, save, back, listen, commit]), (true, false));
         assert_eq!(listens(&[begin, save, listen, ("rollback", "ROLLBACK", "I")]), (false, false));
