@@ -277,9 +277,13 @@ impl Refusal {
         matches!(self.code, 1053 | 1152 | 1158..=1161 | 1184 | 1927 | 3032 | 3169 | 4031)
     }
 
-    /// A program of the database wrote the message (SIGNAL): it can hold anything.
+    /// A program of the database wrote the message (SIGNAL), which can hold anything: its code says so, or is none that
+    /// a server has for this protocol, nor a proxy (ProxySQL's begin at 9001).
     fn is_of_a_program(&self) -> bool {
-        self.code == 1644 || self.sqlstate.as_deref().is_some_and(|state| state.starts_with("45"))
+        let is_known = matches!(self.code, 1000..=4999 | 9001..=9099);
+        matches!(self.code, 1642..=1644)
+            || !is_known
+            || self.sqlstate.as_deref().is_some_and(|state| state.starts_with("45"))
     }
 
     /// The packet as far as it was seen; `whole`: to its end.
@@ -330,7 +334,7 @@ mod tests {
             let error = Refusal { code, sqlstate, message, unsolicited: false };
             error.show(false).message.into_string()
         };
-        let shown = |message: &str| of(1, None, message);
+        let shown = |message: &str| of(1000, None, message);
         assert_eq!(shown("Table 'app.nope' doesn't exist"), "Table '?' doesn't exist");
         assert_eq!(shown("Duplicate entry 'o'brien' for key 'x'"), "Duplicate entry '?'");
         assert_eq!(shown("Can't find 'a' b'"), "Can't find '?'");
@@ -338,7 +342,11 @@ mod tests {
         assert_eq!(shown("Didn't work"), "Didn't work");
         let blocked = "Host '10.0.0.5' is blocked; unblock with 'mariadb-admin flush-hosts'";
         assert_eq!(of(1129, None, blocked), blocked);
-        let signals = [of(1644, None, "card 4111"), of(1000, Some("45000"), "card 4111")];
-        assert_eq!(signals, ["?", "?"]);
+        // Signals, by a code or a state that no server has.
+        for (code, state) in
+            [(1644, None), (1643, None), (1000, Some("45000")), (5001, Some("23000"))]
+        {
+            assert_eq!(of(code, state, "card 4111"), "?", "{code}");
+        }
     }
 }

@@ -24,13 +24,34 @@ pub struct Refusal {
     pub answers: bool,
     /// Nothing had been asked.
     pub unsolicited: bool,
+    /// A program in the database or the client wrote the message, or may have: it can hold anything.
+    pub is_foreign: bool,
+}
+
+/// Source files in which servers pass on what programs in the database say: those of PL/pgSQL, PL/Python, PL/Perl, PL/Tcl
+/// and PL/v8.
+const OF_PROGRAMS: [&[u8]; 5] = [b"pl_exec.c", b"plpy_", b"plperl.", b"pltcl.", b"plv8"];
+
+/// Returns whether the words may be another's, by the file of the server's source that they come from.
+fn is_foreign(file: &[u8], sqlstate: Option<&str>) -> bool {
+    let name = file.rsplit(|octet| matches!(octet, b'/' | b'\\')).next().unwrap_or(file);
+    // The client ends a COPY with words of its own.
+    let ends_copy = sqlstate == Some("57014") && name.starts_with(b"copy");
+    ends_copy || OF_PROGRAMS.iter().any(|begins| name.starts_with(begins))
+}
+
+/// Returns whether servers have codes of this class; programs can have any.
+fn is_of_servers(sqlstate: &str) -> bool {
+    let others = ["72", "F0", "HV", "XX"];
+    matches!(sqlstate.as_bytes().first(), Some(b'0'..=b'5'))
+        || others.iter().any(|class| sqlstate.starts_with(class))
 }
 
 impl Refusal {
     /// The fields of an error: a letter and a text each.
     pub fn read(body: &[u8], whole: bool) -> Option<Refusal> {
         let (mut fatal, mut answers, mut goes_on) = (false, false, false);
-        let (mut sqlstate, mut message) = (None, None);
+        let (mut sqlstate, mut message, mut file) = (None, None, None);
         let mut rest = body;
         while let [field, text @ ..] = rest
             && *field != 0
@@ -53,6 +74,7 @@ impl Refusal {
                 }
                 b'C' => sqlstate = Some(text),
                 b'M' => message = Some(text),
+                b'F' => file = Some(text),
                 _ => {}
             }
             let Some((_, after)) = ends else { break };
@@ -66,12 +88,18 @@ impl Refusal {
         if sqlstate.is_none() && !is_cut {
             return None;
         }
+        let has_own_code = sqlstate.as_deref().is_some_and(|state| !is_of_servers(state));
+        // None of them ends a session, and without the place nobody knows whose words they are.
+        let is_foreign = match file {
+            Some(file) => has_own_code || is_foreign(file, sqlstate.as_deref()),
+            None => has_own_code || !whole && !fatal,
+        };
         let message = printable(&String::from_utf8_lossy(message.unwrap_or_default()));
         let goes_on = goes_on || sqlstate.is_none();
         let end = if goes_on || message.chars().count() > MAX_MESSAGE { "…" } else { "" };
         let message =
             message.chars().take(MAX_MESSAGE).chain(end.chars()).collect::<String>().into();
-        Some(Refusal { sqlstate, message, fatal, answers, unsolicited: false })
+        Some(Refusal { sqlstate, message, fatal, answers, unsolicited: false, is_foreign })
     }
 
     /// Returns whether a transaction was open, where the server closes because it waited for the client too long.
@@ -98,10 +126,9 @@ impl Refusal {
     }
 
     pub fn show(&self, literals: bool) -> ServerError {
-        // Class P0 is what a procedure says, in words and with values of its own.
         let message = match literals {
             true => self.message.clone(),
-            false if self.is_of("P0") => "?".into(),
+            false if self.is_foreign => "?".into(),
             false => without_values(&self.message).into(),
         };
         ServerError {
@@ -115,5 +142,34 @@ impl Refusal {
     pub fn heap_octets(&self) -> usize {
         let sqlstate = self.sqlstate.as_ref().map_or(0, |state| state.len());
         size_of::<Refusal>() + sqlstate + self.message.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_in_the_database_says_is_hidden_whatever_its_code() {
+        let shown = |fields: &str, whole| {
+            let refusal = Refusal::read(fields.as_bytes(), whole).expect("an error");
+            refusal.show(false).message.into_string()
+        };
+        let head = "SERROR\0VERROR\0C23505\0Mhunter2 is taken\0";
+        for file in ["pl_exec.c", "..\\src\\pl_exec.c", "plpy_elog.c", "plperl.c", "pltcl.c"] {
+            assert_eq!(shown(&format!("{head}F{file}\0L3925\0Rexec_stmt_raise\0\0"), true), "?");
+        }
+        // Of the server itself, or of somebody between who names no file.
+        let told = "hunter2 is taken";
+        assert_eq!(shown(&format!("{head}Fnbtinsert.c\0L666\0R_bt_check_unique\0\0"), true), told);
+        assert_eq!(shown(&format!("{head}\0"), true), told);
+        let copy = "SERROR\0C57014\0MCOPY from stdin failed: hunter2\0Fcopyfromparse.c\0\0";
+        assert_eq!(shown(copy, true), "?");
+        for code in ["P0001", "U0001", "99999"] {
+            assert_eq!(shown(&format!("{}\0", head.replace("23505", code)), true), "?", "{code}");
+        }
+        // What was cut off before that may be a program's.
+        assert_eq!(shown(&format!("{head}Wfunction rr()"), false), "?");
+        assert_eq!(shown(&head.replace("ERROR", "FATAL"), false), told);
     }
 }
