@@ -174,10 +174,16 @@ impl Mysql {
     }
 
     fn text(&self, octets: &[u8], packet: &MysqlPacket<'_>) -> SqlText {
-        let flags = self.transaction.flags().unwrap_or(0);
-        let backslash = flags & status::NO_BACKSLASH_ESCAPES == 0;
-        let dialect = Dialect { backslash, ..Dialect::default() };
+        let dialect = Dialect { backslash: self.escapes(), ..Dialect::default() };
         SqlText::new(octets, !packet.is_whole(), dialect)
+    }
+
+    /// Returns whether backslashes escape, as the server said last; none where it has not, or may
+    /// have been told otherwise since.
+    fn escapes(&self) -> Option<bool> {
+        let flags = self.transaction.flags()?;
+        let is_settled = self.exchange.waiting().all(Statement::keeps_modes);
+        is_settled.then_some(flags & status::NO_BACKSLASH_ESCAPES == 0)
     }
 
     fn prepared_text(&self, body: &[u8]) -> SqlText {

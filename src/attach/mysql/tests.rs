@@ -1,6 +1,5 @@
 //! Conversations built from the documentation of the protocol: synthetic, none was recorded.
 
-#[cfg(test)]
 use proptest::prelude::*;
 
 use super::*;
@@ -8,13 +7,13 @@ use crate::attach::{Begun, ErrorCode, PathStep};
 use crate::tcp::seq::Seq;
 use crate::tcp::stream::{Chunk, Stream};
 
-const PROTOCOL_41: u32 = 0x0000_8000 | 0x0008_0000 | 0x0200 | 0x0001;
-const WITH_DB: u32 = 8;
+pub(super) const PROTOCOL_41: u32 = 0x0000_8000 | 0x0008_0000 | 0x0200 | 0x0001;
+pub(super) const WITH_DB: u32 = 8;
 const DEPRECATE_EOF: u32 = 1 << 24;
 const ATTRIBUTES: u32 = 1 << 27;
 
-const IDLE: u16 = 2;
-const OPEN: u16 = 3;
+pub(super) const IDLE: u16 = 2;
+pub(super) const OPEN: u16 = 3;
 const OPEN_0: u16 = 1;
 const MORE: u16 = 8;
 
@@ -22,7 +21,7 @@ fn packet(seq: u8, payload: &[u8]) -> Vec<u8> {
     [&(payload.len() as u32).to_le_bytes()[..3], &[seq], payload].concat()
 }
 
-fn ok(status: u16) -> Vec<u8> {
+pub(super) fn ok(status: u16) -> Vec<u8> {
     [&[0, 0, 0][..], &status.to_le_bytes(), &[0, 0]].concat()
 }
 
@@ -34,17 +33,17 @@ fn end(status: u16) -> Vec<u8> {
     [&[0xfe, 0, 0][..], &status.to_le_bytes(), &[0, 0]].concat()
 }
 
-fn error(code: u16, state: &str, message: &str) -> Vec<u8> {
+pub(super) fn error(code: u16, state: &str, message: &str) -> Vec<u8> {
     [&[0xff][..], &code.to_le_bytes(), b"#", state.as_bytes(), message.as_bytes()].concat()
 }
 
-fn query(sql: &str) -> Vec<u8> {
+pub(super) fn query(sql: &str) -> Vec<u8> {
     [b"\x03", sql.as_bytes()].concat()
 }
 
 /// Packets in order, and who sent them.
 #[derive(Clone, Debug, Default)]
-struct Talk {
+pub(super) struct Talk {
     sent: Vec<(Peer, Vec<u8>)>,
     seq: u8,
     deprecates: bool,
@@ -57,16 +56,16 @@ impl Talk {
         self
     }
 
-    fn client(mut self, payload: &[u8]) -> Talk {
+    pub(super) fn client(mut self, payload: &[u8]) -> Talk {
         self.seq = 0;
         self.push(Peer::Client, payload)
     }
 
-    fn server(self, payload: &[u8]) -> Talk {
+    pub(super) fn server(self, payload: &[u8]) -> Talk {
         self.push(Peer::Server, payload)
     }
 
-    fn greeting(self, version: &str, capabilities: u32) -> Talk {
+    pub(super) fn greeting(self, version: &str, capabilities: u32) -> Talk {
         let low = (capabilities as u16).to_le_bytes();
         let high = ((capabilities >> 16) as u16).to_le_bytes();
         let numbers = [&[0][..], &[7, 0, 0, 0], &[b'x'; 8], &[0], &low, &[45, 2, 0], &high];
@@ -75,7 +74,7 @@ impl Talk {
         self.server(&payload)
     }
 
-    fn login(mut self, capabilities: u32) -> Talk {
+    pub(super) fn login(mut self, capabilities: u32) -> Talk {
         self.deprecates = capabilities & DEPRECATE_EOF != 0;
         let numbers = [&capabilities.to_le_bytes()[..], &[0, 0, 0, 1, 45], &[0; 23]].concat();
         let names = [&b"app\0"[..], &[20], &[b'p'; 20], b"shop\0caching_sha2_password\0"].concat();
@@ -83,13 +82,13 @@ impl Talk {
     }
 
     /// Through the fast way of `caching_sha2_password`.
-    fn logged_in(capabilities: u32) -> Talk {
+    pub(super) fn logged_in(capabilities: u32) -> Talk {
         let all = PROTOCOL_41 | WITH_DB | capabilities;
         let talk = Talk::default().greeting("8.4.3", all | ATTRIBUTES | DEPRECATE_EOF).login(all);
         talk.server(&[1, 3]).server(&ok(IDLE))
     }
 
-    fn ask(self, sql: &str, status: u16) -> Talk {
+    pub(super) fn ask(self, sql: &str, status: u16) -> Talk {
         self.client(&query(sql)).server(&ok(status))
     }
 
@@ -105,20 +104,20 @@ impl Talk {
         self.server(&end)
     }
 
-    fn read_by(&self, mysql: &mut Mysql) {
+    pub(super) fn read_by(&self, mysql: &mut Mysql) {
         for (at, (from, octets)) in self.sent.iter().enumerate() {
             mysql.take(*from, Time::from_nanos(at as i128), Piece::Data(octets));
         }
     }
 
-    fn facts(&self) -> Facts {
+    pub(super) fn facts(&self) -> Facts {
         let mut mysql = Mysql::new(false);
         self.read_by(&mut mysql);
         mysql.facts(false)
     }
 }
 
-fn statements(facts: &Facts) -> Vec<&str> {
+pub(super) fn statements(facts: &Facts) -> Vec<&str> {
     facts.statements.iter().map(|statement| &**statement).collect()
 }
 

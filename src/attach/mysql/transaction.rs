@@ -175,9 +175,10 @@ impl Transaction {
     /// The flags are as they were, in spite of an error.
     fn outlives(&self, code: Option<u16>, statement: &Statement, index: usize) -> bool {
         let Some((code, flags)) = code.zip(self.flags) else { return false };
-        // It was not even understood.
-        const PARSE_ERROR: u16 = 1064;
-        if code == PARSE_ERROR && statement.command.is_some_and(Command::executes) {
+        // It was not even understood, or is nothing at all: unless that was said of one that it ran.
+        let is_not_run = matches!(code, PARSE_ERROR | EMPTY_QUERY);
+        let executes = statement.command.is_some_and(Command::executes);
+        if is_not_run && executes && !statement.text.runs_others(index) {
             return true;
         }
         if kind_of(statement, index) != Kind::Keeps {
@@ -224,6 +225,12 @@ fn begun_by(kind: Kind, flags: u16) -> Option<Beginning> {
         _ => None,
     }
 }
+
+/// A statement is none of SQL.
+const PARSE_ERROR: u16 = 1064;
+
+/// There is no statement, or only a comment.
+const EMPTY_QUERY: u16 = 1065;
 
 /// A deadlock undoes the transaction of which it makes its victim. One of XA is another matter.
 const DEADLOCK: u16 = 1213;
@@ -275,4 +282,29 @@ fn undoes_statement_only(code: u16) -> bool {
             | 3819
             | 4025
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{IDLE, OPEN, Talk, error, query};
+
+    #[test]
+    fn a_parse_error_may_be_that_of_a_statement_within() {
+        let fails = |begin: &str, flags, sql: &str, code| {
+            let talk = Talk::logged_in(0).ask(begin, flags).client(&query(sql));
+            talk.server(&error(code, "42000", "near 'x'")).facts().in_transaction
+        };
+        for sql in ["call p()", "execute s", "begin not atomic commit; end", "/*! call p() */"] {
+            for code in [1064, 1065] {
+                assert_eq!(fails("begin", OPEN, sql, code), None, "{sql}");
+                assert_eq!(fails("select 1", IDLE, sql, code), None, "{sql}");
+            }
+        }
+        for (sql, code) in
+            [("selekt", 1064), ("commit nonsense", 1064), ("", 1065), ("/* ping */", 1065)]
+        {
+            assert_eq!(fails("begin", OPEN, sql, code), Some(true), "{sql}");
+            assert_eq!(fails("select 1", IDLE, sql, code), Some(false), "{sql}");
+        }
+    }
 }

@@ -107,7 +107,8 @@ struct Session {
     database: Option<Box<str>>,
     application: Option<Box<str>>,
     server: Option<Box<str>>,
-    backslash: bool,
+    /// A backslash escapes in strings, if the server said so.
+    backslash: Option<bool>,
     /// The client's startup message was seen.
     began: bool,
     /// It asked whether TLS is spoken.

@@ -148,6 +148,7 @@ impl Postgresql {
     fn server_lost(&mut self) {
         self.truncated = true;
         (self.session.ready, self.session.welcomes) = (true, false);
+        self.session.backslash = None;
         self.transaction.forget();
         self.unmatched |= self.pipelines && self.units.len() > 1;
         self.lose_waits();
@@ -239,7 +240,7 @@ impl Postgresql {
             b"application_name" => {
                 self.session.application = (!value.is_empty()).then(|| name(value));
             }
-            b"standard_conforming_strings" => self.session.backslash = value == b"off",
+            b"standard_conforming_strings" => self.session.backslash = Some(value == b"off"),
             _ => {}
         }
     }

@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn without_backslash_escapes_nothing_leaks() {
-        let dialect = Dialect { backslash: false, ..Dialect::default() };
+        let dialect = Dialect { backslash: Some(false), ..Dialect::default() };
         let sql = Sql { dialect, ..Sql::from(r"select 'a\', 'secret', 'b'") };
         assert_eq!(digest(sql), "select ?, ?, ?");
     }
@@ -418,6 +418,44 @@ mod tests {
         }
         let sql = Sql::from(r"select 'a\'secret'");
         assert_eq!(digest(Sql { dialect: Dialect::postgresql(true), ..sql }), "select ?");
+    }
+
+    #[test]
+    fn from_where_nobody_knows_what_is_a_value_nothing_is_shown() {
+        let mysql = Dialect::default();
+        let of = |text: &[u8], dialect| digest(Sql { text, cut: false, dialect });
+        for (text, expected) in [
+            (&b"select '\x95\\','hunter2' from dual"[..], "select ?…"),
+            (b"insert into t values (1, '\x95\\','hunter2')", "insert into t values (?, …"),
+            (b"select '\xd6\xd0\\'', 'b' from t", "select ?, ? from t"),
+            (b"select \xbf`, 'hunter2' as `x`", "select \u{fffd}…"),
+            (b"select `\xbf`, 'hunter2' as `x`", "select…"),
+            (b"select `\xb1\xa1`, 'x' from t", "select `\u{fffd}\u{fffd}`, ? from t"),
+        ] {
+            assert_eq!(of(text, mysql), expected, "{}", String::from_utf8_lossy(text));
+        }
+        let unknown = Dialect::postgresql(None);
+        assert_eq!(of(br"select 'a\', 'hunter2'", unknown), "select ?…");
+        assert_eq!(of(b"select E'\x95\\', 'hunter2'", Dialect::postgresql(false)), "select ?…");
+        let name = "select \"\u{e9}\", 'x\\\\y' from t";
+        assert_eq!(of(name.as_bytes(), unknown), "select \"\u{e9}\", ? from t");
+    }
+
+    #[test]
+    fn a_string_of_postgresql_goes_on_in_the_next_line() {
+        let of = |text| digest(Sql { dialect: Dialect::postgresql(false), ..Sql::from(text) });
+        for (text, expected) in [
+            ("select E'a'\n'b\\'hunter2e'", "select ? ?"),
+            ("select E'a' -- x\r\n\t'b' --\n'c\\'hunter2e', d", "select ? ? ?, d"),
+            // The others do not.
+            ("select E'a', 'b\\', c", "select ?, ?, c"),
+            ("select 'a'\n'b\\', c", "select ? ?, c"),
+            ("select E'a' /*\n*/ 'b\\', c", "select ? ?, c"),
+            // A comment ends with either end of a line.
+            ("select a -- it's\r, 'b\nhunter2' from t", "select a, ? from t"),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
     }
 
     proptest! {
@@ -483,7 +521,7 @@ mod tests {
         /// It is its own digest, bounded and printable.
         #[test]
         fn a_digest_is_its_own_digest(text in statement(), cut in any::<bool>(), backslash in any::<bool>()) {
-            let dialect = Dialect { backslash, ..Dialect::default() };
+            let dialect = Dialect { backslash: Some(backslash), ..Dialect::default() };
             let once = digest(Sql { text: text.as_bytes(), cut, dialect });
             prop_assert!(once.chars().count() <= MAX_CHARS);
             prop_assert!(!once.chars().any(char::is_control));

@@ -48,19 +48,62 @@ pub fn of_nth<'a>(mut tokens: impl Iterator<Item = Token<'a>>, index: usize, cut
     kind(words)
 }
 
-/// The first words of a statement; returns the token that ended it.
+/// Returns whether an error of the `index`th of several statements may be that of another one, which it runs: a
+/// procedure's, or one that is made when it is executed. `cut` says that a part of the text is missing.
+pub fn runs_others<'a>(
+    mut tokens: impl Iterator<Item = Token<'a>>,
+    index: usize,
+    cut: bool,
+) -> bool {
+    (0..=index).any(|at| {
+        let mut first = [None; 3];
+        let end = first_tokens(&mut tokens, &mut first);
+        // The statement, or what tells which one it is, was not seen.
+        let is_unseen = end.is_none() && (at < index || cut && first.contains(&None));
+        is_unseen || may_run_others(first)
+    })
+}
+
+/// Statements that run others, and those that MariaDB's programs are made of, with labels or without. A comment that is
+/// executed can be any.
+fn may_run_others([first, second, _]: [Option<Token<'_>>; 3]) -> bool {
+    const OTHERS: [&[u8]; 9] =
+        [b"call", b"execute", b"if", b"case", b"loop", b"while", b"repeat", b"for", b"declare"];
+    let is = |token: Option<Token<'_>>, word: &[u8]| matches!(token, Some(Token::Word(it)) if it.eq_ignore_ascii_case(word));
+    let is_label = matches!(second, Some(Token::Symbol(b':')))
+        || first == Some(Token::Symbol(b'<')) && first == second;
+    first == Some(Token::Executable)
+        || is_label
+        || OTHERS.iter().any(|word| is(first, word))
+        || is(first, b"begin") && second.is_some() && !is(second, b"work")
+        || is(first, b"set") && is(second, b"statement")
+}
+
+/// The first words of a statement; returns the token that ended it. What is no word takes its place as an empty one.
 fn first_words<'a>(
     tokens: &mut impl Iterator<Item = Token<'a>>,
     words: &mut [Option<&'a [u8]>; 3],
 ) -> Option<Token<'a>> {
-    let mut at = 0;
+    let mut first = [None; 3];
+    let end = first_tokens(tokens, &mut first);
+    *words = first.map(|token| {
+        token.map(|token| if let Token::Word(word) = token { word } else { &b""[..] })
+    });
+    end
+}
+
+/// The first tokens of a statement; returns the one that ended it.
+fn first_tokens<'a>(
+    tokens: &mut impl Iterator<Item = Token<'a>>,
+    first: &mut [Option<Token<'a>>; 3],
+) -> Option<Token<'a>> {
+    let mut slots = first.iter_mut();
     tokens.by_ref().find(|token| {
-        if let (Some(slot), true) = (words.get_mut(at), *token != Token::Symbol(b';')) {
-            // What is no word takes its place as an empty one.
-            *slot = Some(if let Token::Word(word) = token { word } else { b"" });
+        let ends = *token == Token::Symbol(b';');
+        if !ends && let Some(slot) = slots.next() {
+            *slot = Some(*token);
         }
-        at += 1;
-        *token == Token::Symbol(b';')
+        ends
     })
 }
 

@@ -4,6 +4,7 @@
 //! words, as they do to the server.
 
 use super::Dialect;
+use super::quoted::{self, Characters};
 
 /// A part of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +27,17 @@ pub type Spaced<'a> = (bool, Token<'a>);
 /// Goes through a statement.
 #[derive(Clone, Debug)]
 pub struct Lexer<'a> {
+    text: &'a [u8],
     rest: &'a [u8],
     /// The token before was a name, and nothing stood between: a point belongs to it.
     after_name: bool,
+    /// The token before was a string with backslashes, which the next one may continue.
+    after_escapes: bool,
     dialect: Dialect,
-    /// A comment was still open at the end.
+    /// Ways of reading the text, once a string or a name asks for them.
+    sets: Option<&'static [Characters]>,
+    /// There is more, and nobody knows what: a comment was still open at the end, or a string or name
+    /// may end in one place or another.
     pub open: bool,
     /// Comments in `/*` and `*/` that have ended, without these; if they are wanted.
     pub comments: Option<Vec<&'a [u8]>>,
@@ -39,7 +46,16 @@ pub struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     /// Begins at the first octet.
     pub fn new(text: &'a [u8], dialect: Dialect) -> Lexer<'a> {
-        Lexer { rest: text, after_name: false, dialect, open: false, comments: None }
+        Lexer {
+            text,
+            rest: text,
+            after_name: false,
+            after_escapes: false,
+            dialect,
+            sets: None,
+            open: false,
+            comments: None,
+        }
     }
 
     /// Keeps comments.
@@ -82,7 +98,10 @@ impl<'a> Lexer<'a> {
     /// Octets of a comment that begins at `at`.
     fn comment(&mut self, at: usize) -> usize {
         let postgresql = self.dialect.is_postgresql();
-        let to_end_of_line = |lexer: &Self| lexer.run(at, |octet| octet != b'\n');
+        // One server takes either end of a line, the other one the end of the text besides.
+        let other_end = if postgresql { b'\r' } else { 0 };
+        let to_end_of_line =
+            |lexer: &Self| lexer.run(at, |octet| octet != b'\n' && octet != other_end);
         match [self.peek(at), self.peek(at + 1), self.peek(at + 2)] {
             [b'#', ..] if !postgresql => to_end_of_line(self),
             // Two dashes; to some servers, only those that nothing or a blank follows.
@@ -131,20 +150,28 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A string or name that ends with its first octet; doubled, that octet is part of it.
-    fn quoted(&self, from: usize, backslash: bool) -> usize {
-        let quote = self.peek(from);
-        let mut at = from + 1;
-        while let Some(octet) = self.rest.get(at) {
-            let doubled = *octet == quote && self.rest.get(at + 1) == Some(&quote);
-            at += match *octet {
-                b'\\' if backslash => 2,
-                _ if doubled => 2,
-                octet if octet == quote => return at + 1,
-                _ => 1,
-            };
-        }
-        self.rest.len()
+    /// Octets that have been read.
+    fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
+    }
+
+    /// A string or name in quotes. `None`: it may end in one place or another, and nothing that
+    /// follows is known.
+    fn quoted(&mut self, escapes: Option<bool>) -> Option<&'a [u8]> {
+        let len = quoted::len(self.rest, escapes, self.sets());
+        self.open |= len.is_none();
+        let taken = self.advance(len.unwrap_or(self.rest.len()));
+        len.map(|_| taken)
+    }
+
+    /// A backquote may be the second octet of the character that begins before it.
+    fn may_be_half(&mut self) -> bool {
+        let before = self.at().checked_sub(1).and_then(|at| self.text.get(at));
+        before.is_some_and(|octet| *octet >= 0x80) && self.sets().len() > 1
+    }
+
+    fn sets(&mut self) -> &'static [Characters] {
+        self.sets.get_or_insert_with(|| Characters::of(self.text))
     }
 
     /// Octets of a number that begins here, if one does: no name begins with a digit and has no
@@ -189,24 +216,28 @@ impl<'a> Lexer<'a> {
         let is_prefix = matches!(word, [b'x' | b'X' | b'b' | b'B' | b'n' | b'N']);
         let escapes = self.dialect.is_postgresql() && matches!(word, b"e" | b"E");
         if (is_prefix || escapes) && self.peek(0) == b'\'' {
-            return self.string(escapes);
+            return self.string(if escapes { Some(true) } else { self.dialect.backslash });
         }
         self.after_name = true;
+        // What follows may be read in another way.
+        if !self.dialect.is_postgresql() && word.eq_ignore_ascii_case(b"sql_mode") {
+            self.dialect.backslash = None;
+        }
         Token::Word(word)
     }
 
-    /// `escapes`: with backslashes, whatever other strings do.
-    fn string(&mut self, escapes: bool) -> Token<'a> {
-        let len = self.quoted(0, escapes || self.dialect.backslash);
-        self.advance(len);
+    /// A value, even where nobody knows where it ends.
+    fn string(&mut self, escapes: Option<bool>) -> Token<'a> {
+        self.after_escapes = escapes == Some(true);
+        self.quoted(escapes);
         Token::Literal
     }
 
-    /// A name in quotes.
-    fn name(&mut self) -> Token<'a> {
-        let len = self.quoted(0, false);
+    /// A name in quotes, if it is known where it ends.
+    fn name(&mut self) -> Option<Token<'a>> {
+        let name = self.quoted(Some(false))?;
         self.after_name = true;
-        Token::Quoted(self.advance(len))
+        Some(Token::Quoted(name))
     }
 
     /// A parameter, or a string up to the same tag: both begin with a dollar.
@@ -223,6 +254,18 @@ impl<'a> Lexer<'a> {
         Token::Literal
     }
 
+    /// A string behind a line's end goes on with the one before, and only comments to the end of a
+    /// line may stand between.
+    fn continues(&self, before: usize) -> bool {
+        let gap = self.text.get(before..self.at()).unwrap_or_default();
+        let mut lines = gap.split(|octet| matches!(octet, b'\n' | b'\r'));
+        let is_blank = |line: &[u8]| {
+            let blanks = line.iter().take_while(|octet| is_blank(**octet)).count();
+            matches!(&line[blanks..], [] | [b'-', b'-', ..])
+        };
+        lines.clone().count() > 1 && lines.all(is_blank)
+    }
+
     fn executable(&mut self) -> Token<'a> {
         let mark = if self.peek(2) == b'M' { 4 } else { 3 };
         let version = self.run(mark, |octet| octet.is_ascii_digit());
@@ -235,8 +278,10 @@ impl<'a> Iterator for Lexer<'a> {
     type Item = Spaced<'a>;
 
     fn next(&mut self) -> Option<Spaced<'a>> {
+        let before = self.at();
         let spaced = self.skip_blanks();
         let after_name = core::mem::take(&mut self.after_name) && !spaced;
+        let after_escapes = core::mem::take(&mut self.after_escapes);
         let first = *self.rest.first()?;
         let postgresql = self.dialect.is_postgresql();
         let number = match first {
@@ -251,14 +296,22 @@ impl<'a> Iterator for Lexer<'a> {
                 self.advance(len);
                 Token::Literal
             }
-            (b'"', _) if postgresql => self.name(),
+            (b'"', _) if postgresql => self.name()?,
             (b'$', _) if postgresql => self.dollar(),
-            (b'\'' | b'"', _) => self.string(false),
+            (b'\'', _) if after_escapes && postgresql && self.continues(before) => {
+                self.string(Some(true))
+            }
+            (b'\'' | b'"', _) => self.string(self.dialect.backslash),
             (b'?', _) => {
                 self.advance(1);
                 Token::Literal
             }
-            (b'`', _) if !postgresql => self.name(),
+            (b'`', _) if !postgresql && self.may_be_half() => {
+                self.open = true;
+                self.advance(self.rest.len());
+                return None;
+            }
+            (b'`', _) if !postgresql => self.name()?,
             (b'/', _) if self.peek(1) == b'*' => self.executable(),
             (first, _) if is_name(first) => self.word(),
             (symbol, _) => {

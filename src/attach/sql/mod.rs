@@ -4,6 +4,7 @@
 //! * [`mod@digest`]: texts without their values
 //! * [`kind`]: what a statement can do to a transaction, by its first words
 //! * [`message`]: what servers say of them, without values
+//! * `quoted`: where strings and names in quotes end
 //! * [`mod@tags`]: what programs say of their code in comments
 //! * [`text`]: a text as far as it was seen
 //!
@@ -14,6 +15,7 @@ pub mod digest;
 pub mod kind;
 pub mod lexer;
 pub mod message;
+mod quoted;
 pub mod tags;
 pub mod text;
 
@@ -21,8 +23,9 @@ pub mod text;
 /// servers adds here what the lexer has to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// In strings, a backslash escapes (in MySQL: `NO_BACKSLASH_ESCAPES` is not set).
-    pub backslash: bool,
+    /// In strings, a backslash escapes (in MySQL: `NO_BACKSLASH_ESCAPES` is not set). None where
+    /// that is not known.
+    pub backslash: Option<bool>,
     /// The grammar that strings and comments follow.
     pub family: Family,
 }
@@ -39,8 +42,8 @@ pub enum Family {
 
 impl Dialect {
     /// PostgreSQL's; `backslash`: `standard_conforming_strings` is off.
-    pub fn postgresql(backslash: bool) -> Dialect {
-        Dialect { backslash, family: Family::Postgresql }
+    pub fn postgresql(backslash: impl Into<Option<bool>>) -> Dialect {
+        Dialect { backslash: backslash.into(), family: Family::Postgresql }
     }
 
     fn is_postgresql(self) -> bool {
@@ -50,7 +53,7 @@ impl Dialect {
 
 impl Default for Dialect {
     fn default() -> Dialect {
-        Dialect { backslash: true, family: Family::Mysql }
+        Dialect { backslash: Some(true), family: Family::Mysql }
     }
 }
 

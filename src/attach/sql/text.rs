@@ -76,14 +76,19 @@ impl SqlText {
         Sql { text: &self.octets, cut: self.cut, dialect: self.dialect }
     }
 
-    /// As it is to be shown.
+    /// As it is to be shown. None where nothing of it is left: there is no text, or it says nothing,
+    /// as a comment does by which a driver tries whether anybody answers.
     pub fn show(&self, literals: bool) -> Option<Box<str>> {
         let shown = if literals { literal(self.sql()) } else { digest(self.sql()) };
-        (!self.none).then(|| shown.into())
+        (!self.none && !shown.trim().is_empty()).then(|| shown.into())
+    }
+
+    fn lexer(&self) -> Lexer<'_> {
+        Lexer::new(&self.octets, self.dialect)
     }
 
     fn tokens(&self) -> impl Iterator<Item = Token<'_>> {
-        Lexer::new(&self.octets, self.dialect).map(|(_, token)| token)
+        self.lexer().map(|(_, token)| token)
     }
 
     /// Returns the effect of its `index`th statement on a transaction.
@@ -91,8 +96,15 @@ impl SqlText {
         match index {
             _ if self.none => Kind::Unknown,
             0 if !self.cut && kind::begins_with_keeping(&self.octets) => Kind::Keeps,
+            // Nothing at all, or a comment.
+            0 if !self.cut && self.tokens().next().is_none() => Kind::Keeps,
             _ => kind::of_nth(self.tokens(), index, self.cut),
         }
+    }
+
+    /// Returns whether an error of its `index`th statement may be that of another one, which it runs.
+    pub fn runs_others(&self, index: usize) -> bool {
+        self.none || kind::runs_others(self.tokens(), index, self.cut)
     }
 
     /// Returns its effect on a transaction of PostgreSQL, where nothing but these words begins or ends one.
@@ -156,10 +168,11 @@ impl SqlText {
         if !self.octets.contains(&b';') {
             return !self.none && !self.cut;
         }
-        let mut tokens = self.tokens();
-        let past_end = tokens.by_ref().skip_while(|token| *token != Token::Symbol(b';'));
-        let more = past_end.into_iter().any(|token| token != Token::Symbol(b';'));
-        !self.none && !self.cut && !more
+        let mut lexer = self.lexer();
+        let tokens = lexer.by_ref().map(|(_, token)| token);
+        let mut past_end = tokens.skip_while(|token| *token != Token::Symbol(b';'));
+        let more = past_end.any(|token| token != Token::Symbol(b';'));
+        !self.none && !self.cut && !more && !lexer.open
     }
 
     /// The database that is used after it, by a `USE`.
@@ -183,7 +196,8 @@ impl SqlText {
         if !has(b"use") && !has(b"/*") {
             return Database::Stays;
         }
-        let mut tokens = self.tokens();
+        let mut lexer = self.lexer();
+        let mut tokens = lexer.by_ref().map(|(_, token)| token);
         let is_use =
             |token: &Token| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case(b"use"));
         match tokens.next() {
@@ -199,7 +213,7 @@ impl SqlText {
                     begins = token == Token::Symbol(b';');
                     found
                 });
-                return if hides { Database::Unknown } else { Database::Stays };
+                return if hides || lexer.open { Database::Unknown } else { Database::Stays };
             }
         }
         let name = match tokens.next() {
@@ -211,7 +225,8 @@ impl SqlText {
             }
             _ => return Database::Unknown,
         };
-        let is_known = self.is_single() && tokens.all(|token| token == Token::Symbol(b';'));
+        let is_last = tokens.all(|token| token == Token::Symbol(b';'));
+        let is_known = self.is_single() && is_last && !lexer.open;
         if is_known { Database::Becomes(name) } else { Database::Unknown }
     }
 }
@@ -243,13 +258,66 @@ mod tests {
             ("call p()", Kind::Unknown),
             ("/*!50000 commit */", Kind::Unknown),
             ("create table t (a int)", Kind::Unknown),
-            ("", Kind::Unknown),
+            ("", Kind::Keeps),
+            ("/* ping */", Kind::Keeps),
         ] {
             assert_eq!(text(sql).kind(0), expected, "{sql}");
         }
         let many = text("begin; update t set a=';'; call p(); commit");
         let kinds = [0, 1, 2, 3].map(|index| many.kind(index));
         assert_eq!(kinds, [Kind::Begins, Kind::Keeps, Kind::Unknown, Kind::Unknown]);
+    }
+
+    #[test]
+    fn errors_of_others() {
+        for (sql, index, expected) in [
+            ("call p()", 0, true),
+            ("/*! call p() */", 0, true),
+            ("execute immediate 'x'", 0, true),
+            ("begin not atomic commit; end", 0, true),
+            ("a: loop x", 0, true),
+            ("set statement a=1 for call p()", 0, true),
+            ("selekt 1", 0, false),
+            ("selekt * from t", 0, false),
+            ("<<a>> begin x", 0, true),
+            ("select (1", 0, false),
+            ("begin", 0, false),
+            ("begin work", 0, false),
+            ("commit nonsense", 0, false),
+            ("", 0, false),
+            ("/* ping */", 0, false),
+            ("selekt 1; call p()", 0, false),
+            ("select 1; call p()", 1, true),
+            ("call p(); selekt 1", 1, true),
+            ("select 1", 1, true),
+        ] {
+            assert_eq!(text(sql).runs_others(index), expected, "{sql}");
+        }
+        let cut = |sql: &str| SqlText::new(sql.as_bytes(), true, Dialect::default());
+        assert!(cut("").runs_others(0) && cut("cal").runs_others(0));
+        assert!(!cut("selekt a b c").runs_others(0) && SqlText::none().runs_others(0));
+    }
+
+    #[test]
+    fn a_text_that_says_nothing_is_not_shown() {
+        for empty in ["", " ", "/* ping */", "-- x"] {
+            assert_eq!(text(empty).show(false), None, "{empty}");
+        }
+        assert_eq!(text("/* ping */").show(true).as_deref(), Some("/* ping */"));
+        assert_eq!(text("").show(true), None);
+        let cut = SqlText::new(b"/* ping", true, Dialect::default());
+        assert_eq!(cut.show(false).as_deref(), Some("…"));
+    }
+
+    #[test]
+    fn what_follows_a_string_without_a_known_end_is_not_known() {
+        let dialect = Dialect { backslash: None, ..Dialect::default() };
+        let unsure = |sql: &[u8]| SqlText::new(sql, false, dialect);
+        assert!(unsure(br"select 'a\\'; ").is_single());
+        assert!(!unsure(br"select 'a\'; use b; '").is_single());
+        assert_eq!(unsure(br"select 'a\'; use b; '").database(), Database::Unknown);
+        assert_eq!(unsure(br"select 'a\'; commit; '").kind(1), Kind::Unknown);
+        assert_eq!(unsure(b"use \xbf`x`").database(), Database::Unknown);
     }
 
     #[test]
