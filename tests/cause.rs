@@ -582,6 +582,8 @@ fn nobody_had_logged_in() {
     let full = b"E\0\0\0\x2dSFATAL\0C53300\0Mtoo many clients already\0\0";
     let too_many = b"\xff\x10\x04#08004Too many connections";
     let blocked = b"\xff\x69\x04Host 'x' is blocked";
+    let no_more = b"\xff\xca\x04#42000User 'app' has exceeded the 'max_user_connections' resource";
+    let logging_in = || Talk::greeted(40_000, 3306).packet(CLIENT, 1, &login(0x0008_a209));
     let last = [
         (Talk::with(5432), "not-logged-in"),
         (Talk::with(5432).say(CLIENT, tls), "not-logged-in"),
@@ -592,6 +594,8 @@ fn nobody_had_logged_in() {
         (Talk::greeted(40_000, 3306), "not-logged-in"),
         (Talk::with(3306).packet(SERVER, 0, too_many), "server-said"),
         (Talk::with(3306).packet(SERVER, 0, blocked), "server-said"),
+        (logging_in().packet(SERVER, 2, too_many), "not-logged-in"),
+        (logging_in().packet(SERVER, 2, no_more), "not-logged-in"),
         (Talk::with(5672), "not-logged-in"),
         (Talk::with(5672).say(CLIENT, b"AMQP\0\0\x09\x01"), "not-logged-in"),
     ];

@@ -3,6 +3,7 @@
 use super::command::Command;
 use super::reply::Reply;
 use super::statement::Statement;
+use super::wire::Refusal;
 use super::{Mysql, Phase};
 use crate::attach::facts::Tag;
 use crate::attach::sql::tags;
@@ -60,11 +61,11 @@ impl Mysql {
         asked.filter(|_| self.exchange.reply == Reply::Stream).and_then(Command::name)
     }
 
-    /// The client never answered, or the server refused it; a password too many is 1045.
+    /// The client never answered, or the server refused it with whatever error: too many connections are told after
+    /// the login, too. One that ends sessions, whatever they do, has a reason of its own, but for a network that fails.
     fn before_login(&self) -> Option<BeforeLogin> {
-        let denied = self.error.as_ref().map(|error| {
-            matches!(error.code, 1043..=1045 | 1049 | 1130 | 1156..=1159 | 1251 | 1698 | 1862 | 4151)
-        });
+        let denies = |error: &Refusal| !error.ends() || matches!(error.code, 1158..=1159);
+        let denied = self.error.as_deref().map(denies);
         match (self.phase, denied) {
             _ if self.confirmed != Some(true) || self.truncated => None,
             (Phase::Login | Phase::Proof, Some(true)) => Some(BeforeLogin::Denied),
@@ -117,4 +118,35 @@ fn show_last(last: &Statement, literals: bool) -> Option<Box<str>> {
     let has_text = command.executes() || command == Command::STMT_PREPARE;
     let text = if has_text { last.text.show(literals) } else { None };
     text.or_else(|| command.name().map(Box::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{OPEN, PROTOCOL_41, Talk, WITH_DB, error, statements};
+    use super::*;
+    use crate::attach::{Opening, PathStep};
+
+    #[test]
+    fn whatever_error_answers_a_login_it_is_a_refusal() {
+        let greeted = || Talk::default().greeting("8", PROTOCOL_41);
+        let login = || greeted().login(PROTOCOL_41 | WITH_DB);
+        let of = |talk: Talk, code| talk.server(&error(code, "08004", "no")).facts().before_login;
+        for code in [1040, 1045, 1203, 1226, 3118, 4020] {
+            assert_eq!(of(login(), code), Some(BeforeLogin::Denied), "{code}");
+            assert_eq!(of(greeted(), code), Some(BeforeLogin::Denied), "{code}");
+            assert_eq!(of(Talk::default(), code), None, "{code}: before the greeting");
+        }
+        assert_eq!(of(login(), 1053), None, "the server goes down");
+    }
+
+    #[test]
+    fn a_statement_that_says_nothing_goes_by_its_command() {
+        let talk = Talk::logged_in(0).ask("begin", OPEN).ask("/* ping */", OPEN);
+        assert_eq!(talk.facts().last_statement.as_deref(), Some("COM_QUERY"));
+        assert_eq!(statements(&talk.facts()), ["begin"]);
+        let mut mysql = Mysql::begin(Opening { assumed: false, path: true });
+        talk.read_by(&mut mysql);
+        let path = ["begin", "COM_QUERY"].map(|text| PathStep::Said(text.into()));
+        assert_eq!(mysql.facts(false).path, path);
+    }
 }

@@ -64,9 +64,9 @@ impl Step {
 }
 
 fn show(command: Command, text: &SqlText, literals: bool) -> PathStep {
-    let text = if command.executes() { text.show(literals) } else { None };
-    let name = command.name().filter(|_| command != Command::QUERY);
-    text.or_else(|| name.map(Box::from)).map_or(PathStep::NotCaptured, PathStep::Said)
+    let shown = if command.executes() { text.show(literals) } else { None };
+    let name = command.name().filter(|_| command != Command::QUERY || !text.none);
+    shown.or_else(|| name.map(Box::from)).map_or(PathStep::NotCaptured, PathStep::Said)
 }
 
 /// A step of the way: a statement, or what makes a session a new one.
