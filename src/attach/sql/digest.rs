@@ -7,7 +7,8 @@
 //! * Comments are left out. What some servers execute stays, without their version: `/*! … */`.
 //! * Blanks become one space, and none around `= < > ! + -` and inside parentheses; one after a comma.
 //! * Names and the case of letters stay as they were written.
-//! * Cut off, by the capture or after [`MAX_CHARS`], it ends in `…`.
+//! * Cut off, by the capture or after [`MAX_CHARS`], it ends in `…`; so it does behind a string that may end in one
+//!   place or another.
 
 use super::Sql;
 use super::lexer::{Lexer, Spaced, Token};

@@ -98,7 +98,7 @@ impl<'a> Lexer<'a> {
     /// Octets of a comment that begins at `at`.
     fn comment(&mut self, at: usize) -> usize {
         let postgresql = self.dialect.is_postgresql();
-        // One server takes either end of a line, the other one the end of the text besides.
+        // PostgreSQL takes either of two ends of a line; to MySQL, a zero octet is one.
         let other_end = if postgresql { b'\r' } else { 0 };
         let to_end_of_line =
             |lexer: &Self| lexer.run(at, |octet| octet != b'\n' && octet != other_end);
@@ -259,11 +259,11 @@ impl<'a> Lexer<'a> {
     fn continues(&self, before: usize) -> bool {
         let gap = self.text.get(before..self.at()).unwrap_or_default();
         let mut lines = gap.split(|octet| matches!(octet, b'\n' | b'\r'));
-        let is_blank = |line: &[u8]| {
-            let blanks = line.iter().take_while(|octet| is_blank(**octet)).count();
-            matches!(&line[blanks..], [] | [b'-', b'-', ..])
+        let is_empty = |line: &[u8]| {
+            let mut text = line.iter().skip_while(|octet| is_blank(**octet));
+            text.next().is_none_or(|first| *first == b'-')
         };
-        lines.clone().count() > 1 && lines.all(is_blank)
+        lines.clone().count() > 1 && lines.all(is_empty)
     }
 
     fn executable(&mut self) -> Token<'a> {

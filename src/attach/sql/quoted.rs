@@ -115,7 +115,7 @@ mod tests {
         }
         assert!(is_utf8(b"cut \xe8\xa1") && !is_utf8(b"\xe8' not"));
     }
-    /// A character of two octets in a set, of those that matter: some have a quote's neighbours as their second octet.
+    /// A character of two octets: often of those whose second one means something by itself.
     fn character(set: Characters) -> impl Strategy<Value = Vec<u8>> {
         let second = prop_oneof![Just(b'\\'), Just(b'`'), Just(b'n'), 0x80u8..=0xfe];
         (0x81u8..=0xfe, second).prop_map(move |(first, second)| {
