@@ -356,3 +356,44 @@ impl Postgresql {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::{Opening, Peer, Protocol};
+
+    fn message(kind: &[u8], body: &[u8]) -> Vec<u8> {
+        [kind, &(body.len() as u32 + 4).to_be_bytes(), body].concat()
+    }
+
+    #[test]
+    fn whether_backslashes_escape_is_known_from_the_server_or_not_at_all() {
+        let parameter = |value: &str| {
+            let body = format!("standard_conforming_strings\0{value}\0");
+            Piece::Data(message(b"S", body.as_bytes()).leak())
+        };
+        let startup = message(b"", b"\0\x03\0\0user\0app\0\0");
+        let begin = || {
+            let mut pg = Postgresql::begin(Opening { assumed: true, path: false });
+            pg.take(Peer::Client, Time::UNKNOWN, Piece::Data(&startup));
+            pg
+        };
+        let last = |mut pg: Postgresql| {
+            let text = message(b"Q", b"select 'it\\'s', 'hunter2'\0");
+            pg.take(Peer::Client, Time::UNKNOWN, Piece::Data(&text));
+            pg.facts(false).last_statement
+        };
+        let from_server = |pieces: &[Piece<'_>]| {
+            let mut pg = begin();
+            pieces.iter().for_each(|piece| pg.take(Peer::Server, Time::UNKNOWN, *piece));
+            last(pg)
+        };
+        let (known, hidden) = (Some("select ?, ?".into()), Some("select ?…".into()));
+        assert_eq!(from_server(&[parameter("off")]), known);
+        assert_eq!(from_server(&[]), hidden);
+        assert_eq!(from_server(&[parameter("off"), Piece::Missing(9)]), hidden);
+        let mut middle = Postgresql::begin(Opening { assumed: true, path: false });
+        middle.take(Peer::Client, Time::UNKNOWN, Piece::Missing(0));
+        assert_eq!(last(middle), hidden);
+    }
+}
