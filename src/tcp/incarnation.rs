@@ -190,7 +190,7 @@ fn is_strange(flow: &Flow, side: Side, segment: &Segment) -> bool {
 /// received, or both far from all that was used, and one of them below the first?
 #[inline(always)]
 pub fn is_another_s(flow: &Flow, segment: &Segment) -> bool {
-    (flow.acks_elsewhere(segment) || flow.first_fin().is_some())
+    (flow.acks_elsewhere(segment) || flow.may_be_closing())
         && !flow.is_unanswered()
         && cannot_be_here(flow, segment)
 }

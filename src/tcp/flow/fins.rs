@@ -19,6 +19,12 @@ use crate::tcp::window::MOST;
 const FAR_AT_ONCE: i64 = 1 << 26;
 
 impl Flow {
+    /// Something of a close has been seen, or may have been.
+    #[inline(always)]
+    pub(in crate::tcp) fn may_be_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
     /// Counts a segment that cannot be this connection's. It has no effect.
     pub fn pass_by(&mut self, segment: &Segment) {
         self.count(segment);
