@@ -60,6 +60,13 @@ impl Time {
         Some((self.nanos()? - earlier.nanos()?).max(0))
     }
 
+    /// Tells whether it is earlier than `before`, which was read before it, by more than mere disorder makes.
+    #[must_use]
+    pub fn is_set_back_from(self, before: Time) -> bool {
+        let compare = self.is_undated() == before.is_undated();
+        compare && before.since(self) > Some(DISORDER_NS)
+    }
+
     /// Nanoseconds from `earlier` to `self`, which was captured after it; `None` where either is unknown, only one of
     /// them has a date, or the clock was set back in between: how long it took, nobody knows. Packets that come out of
     /// order are from zero on.

@@ -194,7 +194,8 @@ impl Chain {
         self.begin(older, first.first()?);
         supersede(older);
         first.iter().for_each(|segment| self.newest.take(segment));
-        // Those before this one have passed by as the older one's, and name no other.
+        // Those before this one have passed by as the older one's: they are counted there, and name no other.
+        self.newest.count_from_here();
         self.newest.first = segment.place;
         Some((&mut self.newest, true))
     }
@@ -207,6 +208,9 @@ impl Chain {
         self.newest.notes.note(Noted::SynInCloseWait, in_close_wait);
         let mut flow = Flow::new(segment);
         flow.notes.note(Noted::PortReused, true);
+        let is_earlier = segment.place.time.is_set_back_from(self.newest.last.time);
+        self.newest.notes.note(Noted::Disordered, is_earlier);
+        flow.notes.note(Noted::Disordered, is_earlier);
         older.push(std::mem::replace(&mut self.newest, flow));
         self.reused = true;
         &mut self.newest

@@ -245,6 +245,11 @@ impl Half {
         news
     }
 
+    /// Counts packets from here on.
+    pub fn count_anew(&mut self) {
+        (self.packets, self.packets_high, self.payload_bytes) = (0, 0, 0);
+    }
+
     /// Takes in the number that it began with, after all else of it.
     pub fn begin_late(&mut self, syn: &Segment) {
         self.isn = syn.seq;

@@ -33,7 +33,7 @@ pub enum Belongs {
 }
 
 /// A number this far beyond an unanswered SYN is some other connection's.
-const FITS_WITHIN: i32 = 1 << 20;
+pub(super) const FITS_WITHIN: i32 = 1 << 20;
 
 /// Decides for a segment of `flow`'s 4-tuple.
 pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {
@@ -213,11 +213,17 @@ fn cannot_be_here(flow: &Flow, segment: &Segment) -> bool {
         fin.is_some_and(|fin| number.is_after(fin.end))
     };
     let is_far = |(side, number): (Side, Seq)| is_far(flow.half(side), number);
-    let is_far_beyond = |at| is_far(at) && is_beyond(at);
+    let is_far_beyond =
+        |at: (Side, Seq)| is_far(at) && is_beyond(at) && !may_be_damaged(flow.half(at.0), at.1);
     segment.flags.ack()
         && !segment.flags.rst()
         && (numbers.into_iter().any(is_far_beyond)
             || numbers.into_iter().all(is_far) && numbers.into_iter().any(is_below))
+}
+
+/// Would it be a number that this side has used, but for one bit?
+fn may_be_damaged(half: &Half, number: Seq) -> bool {
+    (0..u32::BITS).any(|bit| half.has_used(Seq(number.0 ^ 1 << bit)))
 }
 
 /// Does a segment acknowledge another one of the other side, and go on where that says? Damage makes no two such.

@@ -36,6 +36,8 @@ words! {
         HolderAnswersRst,
         /// Both sides speak Multipath TCP.
         Multipath,
+        /// Its 4-tuple had another connection, and the one that was read later is the earlier one by its times.
+        Disordered,
     }
 }
 

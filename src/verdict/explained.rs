@@ -54,12 +54,13 @@ impl Verdict {
 
 impl Reason {
     /// One of each, in the order of reports.
-    pub const ALL: [Reason; 6] = [
+    pub const ALL: [Reason; 7] = [
         Reason::Itself,
         Reason::OneSided,
         Reason::Lost,
         Reason::Filtered,
         Reason::Reused,
+        Reason::Disordered,
         Reason::Ambiguous,
     ];
 
@@ -80,6 +81,9 @@ impl Reason {
             }
             Reason::Ambiguous => {
                 "Names stand in place of addresses, and another connection may have the same ones, so which packet is whose cannot be told. Print the addresses: tcpdump -n."
+            }
+            Reason::Disordered => {
+                "The same addresses and ports have another connection, whose packets were read later and have earlier times: a clock was set back, or captures were joined in the wrong order. Which of them came first is not known. Give the captures as files of their own, or sort them: reordercap IN OUT."
             }
             Reason::Reused => {
                 "The same addresses and ports were connected again later in the capture, so this connection had ended, though its end was not seen. Nothing to do."

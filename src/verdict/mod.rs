@@ -20,7 +20,7 @@ use crate::facts::CaptureFacts;
 use crate::place::{Place, Time};
 use crate::set::Set;
 use crate::tcp::closing::Fin;
-use crate::tcp::flow::{Ending, Flow};
+use crate::tcp::flow::{Ending, Flow, Noted};
 use crate::tcp::half::Half;
 use crate::tcp::segment::FlowKey;
 use crate::tcp::seq::later;
@@ -330,6 +330,8 @@ impl<'a> Case<'a> {
             Some(Reason::Lost)
         } else if !self.facts.shows_empty_segments() && h.fin.acked.is_none() {
             Some(Reason::Filtered)
+        } else if self.flow.notes.has(Noted::Disordered) {
+            Some(Reason::Disordered)
         } else if self.flow.is_superseded() {
             Some(Reason::Reused)
         } else {

@@ -109,6 +109,8 @@ pub enum Reason {
     Filtered,
     /// Its 4-tuple was established again later in the capture: it had ended.
     Reused,
+    /// Another connection of its 4-tuple was read after it, and has earlier times.
+    Disordered,
     /// Its ends may be those of another connection under other names.
     Ambiguous,
 }
@@ -122,6 +124,7 @@ impl Reason {
             Reason::Lost => "lost",
             Reason::Filtered => "filtered",
             Reason::Reused => "reused",
+            Reason::Disordered => "disordered",
             Reason::Ambiguous => "ambiguous",
         }
     }
@@ -135,6 +138,9 @@ impl Reason {
             Reason::Filtered => "only packets with payload were captured",
             Reason::Reused => {
                 "the same addresses and ports were connected again later: it had ended"
+            }
+            Reason::Disordered => {
+                "the same addresses and ports have another connection, and the times contradict the order of their packets"
             }
             Reason::Ambiguous => "its ends may be those of another connection under other names",
         }
@@ -316,7 +322,7 @@ impl Note {
             Noted::FinWithoutEffect => Note::FinWithoutEffect,
             Noted::Multipath => Note::Multipath,
             Noted::Superseded | Noted::Hole | Noted::PerhapsHole => return None,
-            Noted::Damaged | Noted::HolderAnswersRst => return None,
+            Noted::Damaged | Noted::HolderAnswersRst | Noted::Disordered => return None,
         })
     }
 

@@ -61,7 +61,7 @@ use self::printed::{Item, Printed, packet};
 use self::signs::is_of_another_form;
 use self::stamp::{Stamp, is_part_of_time};
 use self::tcpdump::Tcpdump;
-use self::turned::{Turned, by_number, go_on, is_newest_first, numbers_jump, turned};
+use self::turned::{Turned, by_number, falls, is_newest_first, numbers_jump, turned};
 use self::twins::Twins;
 use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
@@ -181,7 +181,9 @@ impl TextReader {
         let Recognised::Text(reader) = &forward else { return forward };
         let stamps = reader.stamps(head);
         if !is_newest_first(&stamps, head) {
-            return TextReader::by_number(head, goes_on, &stamps).unwrap_or(forward);
+            let is_table = matches!(reader.form, Form::Wireshark(_));
+            let by_number = is_table.then(|| TextReader::by_number(head, goes_on, &stamps));
+            return by_number.flatten().unwrap_or(forward);
         }
         let backward = [false, true].into_iter().find_map(|has_names| {
             match TextReader::of(&turned(head, has_names), goes_on) {
@@ -197,14 +199,15 @@ impl TextReader {
         }
     }
 
-    /// The reader for a table that was sorted by another column, if its times go on by its numbers alone.
+    /// The reader for a table that was sorted by another column, if its times go on by its numbers: nearly, for a few
+    /// packets are captured in another order than they came.
     fn by_number(head: &[u8], goes_on: bool, stamps: &[Stamp]) -> Option<Recognised> {
-        if go_on(stamps) || !numbers_jump(head) {
+        if falls(stamps) == 0 || !numbers_jump(head) {
             return None;
         }
         let head = by_number(head);
         match TextReader::of(&head, goes_on) {
-            Recognised::Text(reader) if go_on(&reader.stamps(&head)) => {
+            Recognised::Text(reader) if falls(&reader.stamps(&head)) * 2 <= falls(stamps) => {
                 Some(Recognised::Text(Box::new(TextReader { order: Order::Numbered, ..*reader })))
             }
             _ => None,

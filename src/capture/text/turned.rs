@@ -54,9 +54,9 @@ pub fn numbers_jump(head: &[u8]) -> bool {
     numbers.len() >= ENOUGH && all.len() == numbers.len() && !numbers.is_sorted()
 }
 
-/// Tells whether times go on from one to the next.
-pub fn go_on(stamps: &[Stamp]) -> bool {
-    stamps.is_sorted_by_key(|stamp| stamp.nanos())
+/// Counts the packets whose times are earlier than that of the one before.
+pub fn falls(stamps: &[Stamp]) -> usize {
+    stamps.windows(2).filter(|pair| pair[1].nanos() < pair[0].nanos()).count()
 }
 
 /// The number that a row begins with.

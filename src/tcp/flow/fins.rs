@@ -8,7 +8,7 @@ use super::Flow;
 use super::early::FAR;
 use crate::place::Time;
 use crate::tcp::closing::{Fin, LATE_NS};
-use crate::tcp::half::Marks;
+use crate::tcp::half::{Half, Marks};
 use crate::tcp::notes::Noted;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::COMES_ROUND;
@@ -29,6 +29,11 @@ impl Flow {
     pub fn pass_by(&mut self, segment: &Segment) {
         self.count(segment);
         self.notes.note(Noted::FinWithoutEffect, segment.flags.fin());
+    }
+
+    /// Leaves what has passed by as another connection's to that one's count.
+    pub fn count_from_here(&mut self) {
+        self.halves.iter_mut().for_each(Half::count_anew);
     }
 
     /// A FIN counts unless its receiver must drop it.

@@ -1,7 +1,7 @@
 //! The handshake: how far a connection has been opened (RFC 9293, 3.5).
 
 use super::Flow;
-use crate::place::DISORDER_NS;
+use crate::tcp::incarnation::FITS_WITHIN;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::{COMES_ROUND, Seq};
 use crate::tcp::side::Side;
@@ -75,15 +75,22 @@ impl Flow {
             && (is_taken(other.first_ack()) || is_taken(other.ack()))
     }
 
-    /// Is it the SYN or SYN/ACK of this connection, of which later packets were read before, as its time and its number
-    /// tell? Captures are joined in the wrong order, and lists sorted by another column.
+    /// Is it the SYN or SYN/ACK of this connection, of which later packets were read before, as its number and its time
+    /// tell? Captures are joined in the wrong order, and lists sorted by another column. A new connection's number is
+    /// hardly just below those of the one before: it rises with time, or is random (RFC 6528).
     pub fn is_begun_by(&self, segment: &Segment) -> bool {
         let side = self.side(segment.from);
         let own = self.half(side);
         let known = own.lowest().or_else(|| self.half(side.other()).first_ack());
-        let is_below = |known: Seq| (0..COMES_ROUND).contains(&known.ahead_of(segment.seq + 1));
-        let is_older = self.first.time.since(segment.place.time) > Some(DISORDER_NS);
-        segment.flags.syn() && own.isn().is_none() && is_older && known.is_some_and(is_below)
+        let is_older = segment.place.time.is_set_back_from(self.first.time);
+        // Before a SYN/ACK, no more than a challenge ACK of an older connection can come.
+        let is_sure = !segment.flags.ack() || own.sent_payload() || self.fin(side).is_some();
+        let is_below = |known: Seq| {
+            let ahead = known.ahead_of(segment.seq + 1);
+            is_sure && (1..=FITS_WITHIN).contains(&ahead)
+                || is_older && (0..COMES_ROUND).contains(&ahead)
+        };
+        segment.flags.syn() && own.isn().is_none() && known.is_some_and(is_below)
     }
 
     /// Its SYN waits for an answer.

@@ -315,7 +315,7 @@ impl Flow {
         if marks.syn && self.is_answered_otherwise(side, segment) {
             return;
         }
-        if marks.syn && self.is_begun_by(segment) {
+        if marks.syn && self.half(side).lowest().is_some() && self.is_begun_by(segment) {
             self.halves[side as usize].begin_late(segment);
             self.scales.note(side, segment.extras.scale(), true);
             self.notes.forget(Noted::Midstream);
@@ -474,9 +474,11 @@ impl Flow {
             own.note_overtaken(segment);
         }
         let first_of_both = first_fin && peer.fin.is_none();
-        // A RST before the first SYN/ACK ended an older connection, not this one: unless it comes just after the SYN. A FIN
-        // from before the SYN was an older one's, too.
+        // A RST before the first SYN/ACK ended an older connection, not this one: unless it comes just after the SYN, or
+        // much was said before. A FIN from before the SYN was an older one's, too.
+        let is_late = self.halves.iter().any(Half::sent_payload);
         let forgotten = news.syn_ack
+            && !is_late
             && [own.revoke_rst(|_| true), peer.revoke_rst(|rst| rst.seq != segment.ack)]
                 != [false; 2];
         self.notes.note(Noted::RstWithoutEffect, revoked || forgotten);
