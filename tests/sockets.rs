@@ -513,6 +513,10 @@ fn csv_lists_sockets_too() {
     let ip = leaks.address.ip();
     let begins = format!("CLOSE-WAIT,127.0.0.1,{held},{ip},{port},");
     assert_eq!(out.lines().filter(|line| line.starts_with(&begins)).count(), 1, "{out}");
+    // It is a list with processes, to be read again.
+    let parsed = sockets_of(&out);
+    let holder = parsed.iter().find(|socket| socket.local.port == held).map(|it| &it.holders[0]);
+    assert_eq!(holder.map(|holder| holder.pid as u32), Some(leaks.pid()), "{out}");
 }
 
 /// A saved list joins a capture: findings get their process, older sockets are listed.
@@ -578,6 +582,18 @@ fn our_own_list_joins_as_well() {
     let holder =
         parsed.iter().flat_map(|socket| &socket.holders).find(|h| h.fd == Some(leaks.held[0].fd));
     assert_eq!(holder.expect("held").pid as u32, leaks.pid());
+}
+
+/// A list without processes has none in our lines either: that nobody accepted a connection is not known of it.
+#[test]
+fn our_own_list_of_one_without_processes_knows_none() {
+    let scratch = Scratch::new();
+    let list = scratch.write("list", b"CLOSE-WAIT 1 0 10.0.0.5:40000 10.0.0.9:9000\n");
+    let saved = text(&closewait(&["sockets", &list, "--format", "jsonl"])).0;
+    let again = scratch.write("saved", saved.as_bytes());
+    let of = |list: &str| text(&closewait(&["sockets", list])).0.replace(list, "list");
+    assert_eq!(of(&again), of(&list));
+    assert!(of(&again).contains("(unknown)"), "{}", of(&again));
 }
 
 /// A report of a list that somebody saved goes to a file as any other, and never over that list.

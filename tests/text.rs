@@ -736,6 +736,33 @@ fn a_list_that_is_sorted_by_another_column_is_read_by_its_numbers() {
     }
 }
 
+/// The beginning of a long one does not show how it is sorted.
+#[test]
+fn a_long_list_that_is_sorted_by_another_column_is_no_all_clear() {
+    let scratch = Scratch::new();
+    let row = |at: u32| {
+        let (from, to) = match at.is_multiple_of(2) {
+            true => ("192.0.2.5", "198.51.100.3"),
+            false => ("198.51.100.3", "192.0.2.5"),
+        };
+        let info = format!("{} > 3306 [ACK] Seq={at} Ack={at} Win=1 Len=0", 40_000 + at % 7);
+        format!("{at}\t{at}.000000\t{from}\t{to}\tTCP\t54\t{info}\n")
+    };
+    let header = "No.\tTime\tSource\tDestination\tProtocol\tLength\tInfo\n";
+    let mut order: Vec<u32> = (1..3_000).collect();
+    let read = |order: &[u32]| {
+        let rows: String = order.iter().map(|at| row(*at)).collect();
+        let output =
+            closewait(&[&scratch.write("long.tsv", (header.to_owned() + &rows).as_bytes())]);
+        (output.status.code(), text(&output).1)
+    };
+    assert_eq!(read(&order), (Some(0), String::new()));
+    order.sort_by_key(|at| at % 2);
+    let (status, err) = read(&order);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("another order than their packets came in"), "{err}");
+}
+
 /// The packets of a text's findings, in a file.
 fn written(scratch: &Scratch, text: &str) -> String {
     let path = scratch.path().join("written.pcapng").display().to_string();

@@ -324,7 +324,12 @@ impl FileSource {
 
     /// Said at the end, each once: what of a text could not be read, or not be understood.
     fn last_words(&mut self) -> Next<'static> {
-        let troubles = [self.about.unread.trouble(self.frames), self.about.ambiguous.trouble()];
+        let disordered = self.about.is_disordered.then(|| Trouble::Told {
+            sentence: "its rows stand in another order than their packets came in: sort it by its first column, or read the capture itself".into(),
+            is_failure: true,
+        });
+        let unread = self.about.unread.trouble(self.frames);
+        let troubles = [unread, self.about.ambiguous.trouble(), disordered];
         let unsaid = troubles.into_iter().flatten().nth(self.said);
         self.said += 1;
         match unsaid {

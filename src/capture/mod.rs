@@ -139,6 +139,8 @@ pub struct About {
     pub bare_acks: bool,
     /// Connections of a text that may be others of it under other names.
     pub ambiguous: Ambiguous,
+    /// Rows of a table stand in another order than their packets came in.
+    pub is_disordered: bool,
 }
 
 /// Connections whose ends may be the same under two names.

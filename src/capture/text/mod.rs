@@ -335,6 +335,8 @@ impl TextReader {
                 }
             }
             if self.ended {
+                about.is_disordered =
+                    matches!(&self.form, Form::Wireshark(form) if form.is_disordered());
                 return Ok(None);
             }
             self.line(buffer)?;

@@ -42,14 +42,14 @@ pub fn is_newest_first(stamps: &[Stamp], head: &[u8]) -> bool {
 
 /// Tells whether lines begin with numbers, each one less than that before.
 fn numbers_fall(head: &[u8]) -> bool {
-    let numbers: Vec<u64> = lines_of(head).filter_map(number).collect();
+    let numbers: Vec<u64> = lines_of(head).filter_map(row_number).collect();
     numbers.len() >= ENOUGH
         && numbers.windows(2).all(|pair| pair[1].checked_add(1) == Some(pair[0]))
 }
 
 /// Tells whether rows begin with numbers that are all different, and do not rise.
 pub fn numbers_jump(head: &[u8]) -> bool {
-    let numbers: Vec<u64> = lines_of(head).filter_map(number).collect();
+    let numbers: Vec<u64> = lines_of(head).filter_map(row_number).collect();
     let all: BTreeSet<u64> = numbers.iter().copied().collect();
     numbers.len() >= ENOUGH && all.len() == numbers.len() && !numbers.is_sorted()
 }
@@ -59,8 +59,39 @@ pub fn falls(stamps: &[Stamp]) -> usize {
     stamps.windows(2).filter(|pair| pair[1].nanos() < pair[0].nanos()).count()
 }
 
+/// Numbers of rows as they are read, with their times: where both fall, and no number comes twice, a table was sorted by
+/// another column, and its beginning did not show it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowNumbers {
+    last: Option<(u64, Stamp)>,
+    /// The lowest and the highest, and how many there were.
+    range: Option<(u64, u64)>,
+    rows: u64,
+    falls: bool,
+}
+
+impl RowNumbers {
+    /// Takes a row, as it was read.
+    pub fn note(&mut self, number: u64, stamp: Stamp) {
+        self.falls |=
+            self.last.is_some_and(|(last, before)| number < last && stamp.nanos() < before.nanos());
+        self.last = Some((number, stamp));
+        let (lowest, highest) = self.range.unwrap_or((number, number));
+        self.range = Some((lowest.min(number), highest.max(number)));
+        self.rows += 1;
+    }
+
+    /// Tells whether rows stand in another order than their packets. More rows than numbers are two exports, one behind the
+    /// other.
+    pub fn are_disordered(&self) -> bool {
+        let numbers =
+            self.range.map_or(0, |(lowest, highest)| (highest - lowest).saturating_add(1));
+        self.falls && self.rows <= numbers
+    }
+}
+
 /// The number that a row begins with.
-fn number(line: &[u8]) -> Option<u64> {
+pub fn row_number(line: &[u8]) -> Option<u64> {
     let line = printed(line);
     let mut words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
     words.find(|word| !word.is_empty())?.trim_matches('"').parse().ok()
@@ -73,7 +104,7 @@ fn lines_of(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The lines of the beginning of a text by their numbers. What has none, as names of columns, stands before them.
 pub fn by_number(head: &[u8]) -> Vec<u8> {
     let mut lines: Vec<&[u8]> = lines_of(head).collect();
-    lines.sort_by_cached_key(|line| number(line));
+    lines.sort_by_cached_key(|line| row_number(line));
     lines.concat()
 }
 
@@ -110,7 +141,7 @@ impl Turned {
     /// Has them come by the numbers that they begin with.
     #[must_use]
     pub fn by_number(mut self) -> Turned {
-        self.lines.sort_by_cached_key(|(_, line)| number(line));
+        self.lines.sort_by_cached_key(|(_, line)| row_number(line));
         self.lines.reverse();
         self
     }
@@ -128,6 +159,22 @@ mod tests {
     fn of_day(seconds: &[i64]) -> Vec<Stamp> {
         let stamp = |seconds: &i64| Stamp::Clock { nanos: seconds * 1_000_000_000, digits: 6 };
         seconds.iter().map(stamp).collect()
+    }
+
+    #[test]
+    fn rows_whose_numbers_and_times_fall_are_in_another_order() {
+        let are_disordered = |rows: &[(u64, i64)]| {
+            let mut numbers = RowNumbers::default();
+            for (number, nanos) in rows {
+                numbers.note(*number, Stamp::Dated { nanos: *nanos, digits: 9 });
+            }
+            numbers.are_disordered()
+        };
+        assert!(are_disordered(&[(1, 10), (4, 40), (2, 20), (3, 30)]));
+        assert!(!are_disordered(&[(1, 10), (2, 20), (3, 30), (9, 40)]));
+        // Ports, lengths, two exports.
+        assert!(!are_disordered(&[(700, 10), (400, 20), (500, 30)]));
+        assert!(!are_disordered(&[(1, 10), (2, 20), (1, 10), (2, 20)]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::signs::shows_flags;
 use super::stamp::Stamp;
 use super::streams::{Hidden, Shown, Streams};
 use super::tunnels::is_closed_to_wireshark;
+use super::turned::{RowNumbers, row_number};
 use super::words::Words;
 use crate::tcp::segment::Flags;
 
@@ -30,6 +31,7 @@ pub struct Wireshark {
     folded: Option<Folded>,
     /// The number of the row read last, as it is printed.
     row: Option<u64>,
+    numbers: RowNumbers,
 }
 
 /// The way a line is taken apart.
@@ -85,6 +87,7 @@ impl Wireshark {
             streams: Streams::default(),
             folded,
             row: None,
+            numbers: RowNumbers::default(),
         }))
     }
 
@@ -117,7 +120,7 @@ impl Wireshark {
                 Item::Unread(number, line.trim().to_owned())
             }
             Some(row) => {
-                self.row = number_in(line);
+                self.row = row_number(line.as_bytes());
                 return self.row(row, number, line, ends, out);
             }
             // With an export's details, the row is told once more.
@@ -130,6 +133,11 @@ impl Wireshark {
             None => Item::Skipped(1),
         };
         self.streams.item(item, out);
+    }
+
+    /// Tells whether rows stand in another order than their packets.
+    pub fn is_disordered(&self) -> bool {
+        self.numbers.are_disordered()
     }
 
     /// Hands out what waits for a line that will not come.
@@ -148,6 +156,9 @@ impl Wireshark {
         out: &mut VecDeque<Item>,
     ) {
         let stamp = row.times.get(self.time).or(row.times.first()).copied().unwrap_or_default();
+        if let Some(number) = self.row {
+            self.numbers.note(number, stamp);
+        }
         let hosts = ends.host(row.from).zip(ends.host(row.to));
         let unread = || Item::Unread(number, line.trim().to_owned());
         match (row.packet, hosts) {
@@ -199,11 +210,6 @@ fn plain(line: &str) -> Cow<'_, str> {
         Some(plain) if info(&plain).is_some() => Cow::Owned(plain),
         _ => line,
     }
-}
-
-/// Returns the number that a row begins with.
-fn number_in(row: &str) -> Option<u64> {
-    row.split_whitespace().next()?.parse().ok()
 }
 
 /// Returns the number of the packet whose details begin: `Frame 7: 66 bytes on wire (528 bits), …`.

@@ -163,6 +163,13 @@ fn socket(value: &Value) -> Option<Socket> {
     })
 }
 
+/// Takes note of a list in which no socket has a process: it was made of one without processes, and nobody knows them.
+pub fn note_hidden(sockets: &mut [Socket]) {
+    if sockets.iter().all(|socket| socket.holders.is_empty()) {
+        sockets.iter_mut().for_each(|socket| socket.inode = socket.inode.max(1));
+    }
+}
+
 fn silence(value: &Value) -> Option<Silence> {
     let at = |key| Some((value[key].as_f64()? * 1e3).round() as u32);
     Some(Silence {

@@ -204,10 +204,14 @@ pub fn parse(text: &str) -> Result<Saved, NotAList> {
         number += 1;
         rest = after;
     }
-    reader.finish(number - 1).map_err(|unread| {
+    let mut saved = reader.finish(number - 1).map_err(|unread| {
         let form = foreign::form(&start);
         form.map_or(NotAList::Unknown(unread), NotAList::Foreign)
-    })
+    })?;
+    if start.lines().any(json::is_ours) {
+        saved.moments.iter_mut().for_each(|moment| json::note_hidden(&mut moment.sockets));
+    }
+    Ok(saved)
 }
 
 /// Octets by which the form of a text is known that is no list.

@@ -73,6 +73,7 @@ const NAMES: &[(&str, Role)] = &[
     ("foreignaddress", Role::Peer),
     ("foreignsocket", Role::Peer),
     ("peer", Role::Peer),
+    ("peerip", Role::Peer),
     ("peeraddress", Role::Peer),
     ("peeraddressport", Role::Peer),
     ("raddr", Role::Peer),
