@@ -7,7 +7,7 @@
 use super::flow::Flow;
 use super::half::Half;
 use super::segment::Segment;
-use super::seq::{COMES_ROUND, Seq};
+use super::seq::{COMES_ROUND, FITS_WITHIN, Seq};
 use super::side::Side;
 
 /// The connection of a 4-tuple that a segment belongs to, seen from its newest flow.
@@ -31,9 +31,6 @@ pub enum Belongs {
     /// segment and this one [answer each other](answers), else to none: it passes by.
     Strange,
 }
-
-/// A number this far beyond an unanswered SYN is some other connection's.
-pub(super) const FITS_WITHIN: i32 = 1 << 20;
 
 /// Decides for a segment of `flow`'s 4-tuple.
 pub fn belongs(flow: &Flow, segment: &Segment) -> Belongs {

@@ -5,6 +5,9 @@ use core::ops::Add;
 /// Octets: a side that has sent fewer has used no number twice, nor will soon.
 pub const COMES_ROUND: i32 = 1 << 30;
 
+/// Octets: a number this far beyond an unanswered SYN is some other connection's.
+pub const FITS_WITHIN: i32 = 1 << 20;
+
 /// A sequence or acknowledgment number.
 ///
 /// It has no order of its own: "after" means less than half the number space ahead, so there is no

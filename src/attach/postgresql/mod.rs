@@ -242,7 +242,7 @@ impl Postgresql {
         self.truncated = true;
         self.session.ready = true;
         self.phase = Phase::Messages;
-        self.waits.forget();
+        self.waits.begin_within();
         if !self.assumed && self.confirmed.is_none() {
             self.finish();
         }

@@ -147,8 +147,13 @@ impl Waits {
     /// Something was not seen that may have asked for messages, or for no more of them.
     pub fn forget(&mut self) {
         let listened = self.listened || self.listens() || !self.soon.is_empty();
-        // So may a savepoint, behind which all is that comes from here on.
-        *self = Waits { listened, saved: Saved::Any, changed: true, ..Waits::default() };
+        *self = Waits { listened, ..Waits::default() };
+        self.begin_within();
+    }
+
+    /// It may be in a transaction by then, behind a savepoint that was not seen.
+    pub fn begin_within(&mut self) {
+        (self.saved, self.changed) = (Saved::Any, true);
     }
 
     pub fn listens(&self) -> bool {

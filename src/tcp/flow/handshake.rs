@@ -1,9 +1,8 @@
 //! The handshake: how far a connection has been opened (RFC 9293, 3.5).
 
 use super::Flow;
-use crate::tcp::incarnation::FITS_WITHIN;
 use crate::tcp::segment::Segment;
-use crate::tcp::seq::{COMES_ROUND, Seq};
+use crate::tcp::seq::{COMES_ROUND, FITS_WITHIN, Seq};
 use crate::tcp::side::Side;
 
 impl Flow {
@@ -82,12 +81,15 @@ impl Flow {
         let side = self.side(segment.from);
         let own = self.half(side);
         let known = own.lowest().or_else(|| self.half(side.other()).first_ack());
-        let is_older = segment.place.time.is_set_back_from(self.first.time);
-        // Before a SYN/ACK, no more than a challenge ACK of an older connection can come.
-        let is_sure = !segment.flags.ack() || own.sent_payload() || self.fin(side).is_some();
+        let time = segment.place.time;
+        let is_older = time.is_set_back_from(self.first.time);
+        // Before a SYN/ACK, no more than a challenge ACK of an older connection can come. What is over may be followed by
+        // whatever comes later.
+        let says_more = !segment.flags.ack() || own.sent_payload() || self.fin(side).is_some();
+        let is_near = says_more && (time < self.first.time || !self.is_finished());
         let is_below = |known: Seq| {
             let ahead = known.ahead_of(segment.seq + 1);
-            is_sure && (1..=FITS_WITHIN).contains(&ahead)
+            is_near && (1..=FITS_WITHIN).contains(&ahead)
                 || is_older && (0..COMES_ROUND).contains(&ahead)
         };
         segment.flags.syn() && own.isn().is_none() && known.is_some_and(is_below)
