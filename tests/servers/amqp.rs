@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -63,7 +64,7 @@ impl Broker {
             _names: names,
             _scratch: scratch,
         };
-        until("rabbitmq", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        until("rabbitmq", || greets(port));
         Some(broker)
     }
 
@@ -75,6 +76,16 @@ impl Broker {
             command.envs(self.environment.clone()).args(arguments).output().expect("rabbitmqctl");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
+}
+
+/// Does the broker answer a client by connection.start? It listens before it can.
+fn greets(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let mut start = [0; 11];
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+    let is_read =
+        stream.write_all(b"AMQP\0\0\x09\x01").and_then(|()| stream.read_exact(&mut start));
+    is_read.is_ok() && start[0] == 1 && start[7..] == [0, 10, 0, 10]
 }
 
 /// Just enough of the protocol to do what a test wants.
