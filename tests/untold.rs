@@ -8,7 +8,7 @@ mod watcher;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use common::is_root;
@@ -176,12 +176,7 @@ fn what_was_stuck_before_and_answers_late_is_told_once() {
     let watcher = Watcher::start(server.port(), &["-B", "1"]);
     sleep(Duration::from_millis(1_500));
     // Some packets were lost, and a FIN may be among them: the kernel is asked about what is open.
-    let (busy, reader) = overrun(&server, &watcher);
-    sleep(Duration::from_millis(300));
-    signal("-CONT", watcher.child.id());
-    sleep(Duration::from_millis(2_500));
-    let (report, status) = watcher.stop();
-    assert_drops(&report);
+    let ((), report, status) = overrun(&server, watcher, || ());
     let found: Vec<_> = report.iter().filter(|line| line["finding"] == true).collect();
     let told = |kind: &str| found.iter().filter(|line| line["type"] == kind).count();
     assert_eq!((told("event"), told("flow"), status), (1, 1, Some(1)), "{report:#?}");
@@ -189,8 +184,6 @@ fn what_was_stuck_before_and_answers_late_is_told_once() {
     assert_eq!(port_of(found[0]), port(&client));
     let now = headline(&report);
     assert_eq!((&now["close_wait"], &now["before_capture"]), (&0.into(), &1.into()));
-    drop(busy);
-    reader.join().expect("it ends");
 }
 
 /// Whether a packet is as long as that, or has these flags, its ends do not tell: a filter that asks for it hides no
@@ -231,16 +224,28 @@ fn a_filter_that_asks_for_more_than_ends_hides_none_of_before() {
     }
 }
 
-/// Stops a watcher, and fills its ring: what comes from then on is dropped, until it goes on. Returns the connection that
-/// did it, and whoever reads that.
-fn overrun(server: &Server, watcher: &Watcher) -> (TcpStream, JoinHandle<()>) {
+/// Stops a watcher, fills its ring, and has something happen, of which every packet is dropped; then it goes on. Returns
+/// what came of that, and the watcher's last report with its status.
+fn overrun<T>(
+    server: &Server,
+    watcher: Watcher,
+    happens: impl FnOnce() -> T,
+) -> (T, Vec<Value>, Option<i32>) {
     let (mut busy, mut sink) = server.connected();
     sleep(Duration::from_secs(1));
     signal("-STOP", watcher.child.id());
     let reader = spawn(move || while sink.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
     let block = vec![0; 1_000];
     (0..20_000).for_each(|_| busy.write_all(&block).expect("somebody reads"));
-    (busy, reader)
+    let happened = happens();
+    sleep(Duration::from_millis(300));
+    signal("-CONT", watcher.child.id());
+    sleep(Duration::from_millis(2_500));
+    let (report, status) = watcher.stop();
+    assert_drops(&report);
+    drop(busy);
+    reader.join().expect("it ends");
+    (happened, report, status)
 }
 
 /// The capture's ring was full when the FINs came.
@@ -252,21 +257,13 @@ fn a_fin_that_was_lost_hides_no_finding() {
     let server = Server::new();
     let watcher = Watcher::start(server.port(), &["-B", "1"]);
     let (clients, served): (Vec<_>, Vec<_>) = (0..5).map(|_| server.connected()).unzip();
-    let (busy, reader) = overrun(&server, &watcher);
-    drop(served);
-    sleep(Duration::from_millis(300));
-    signal("-CONT", watcher.child.id());
-    sleep(Duration::from_millis(1_500));
-    let (report, status) = watcher.stop();
-    assert_drops(&report);
+    let ((), report, status) = overrun(&server, watcher, || drop(served));
     let is_leak = |line: &&Value| line["type"] == "flow" && line["verdict"] == "leak";
     let mut held: Vec<u64> = report.iter().filter(is_leak).map(port_of).collect();
     held.sort_unstable();
     let mut expected: Vec<u64> = clients.iter().map(port).collect();
     expected.sort_unstable();
     assert_eq!((held, status), (expected, Some(1)));
-    drop(busy);
-    reader.join().expect("it ends");
 }
 
 fn assert_drops(report: &[Value]) {
@@ -285,13 +282,8 @@ fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
     // Its FIN is acknowledged by then.
     sleep(Duration::from_millis(300));
     let watcher = Watcher::start(server.port(), &["-B", "1"]);
-    let (busy, reader) = overrun(&server, &watcher);
-    let clients: Vec<TcpStream> = (0..3).map(|_| server.left_behind()).collect();
-    sleep(Duration::from_millis(300));
-    signal("-CONT", watcher.child.id());
-    sleep(Duration::from_millis(1_000));
-    let (report, status) = watcher.stop();
-    assert_drops(&report);
+    let leave = || (0..3).map(|_| server.left_behind()).collect();
+    let (clients, report, status): (Vec<TcpStream>, _, _) = overrun(&server, watcher, leave);
     let told = report.iter().filter(|line| line["type"] == "flow" && line["verdict"] == "leak");
     let mut held: Vec<(u64, bool)> =
         told.map(|line| (port_of(line), line["before_capture"] == true)).collect();
@@ -301,8 +293,6 @@ fn a_connection_that_was_lost_as_a_whole_is_said_in_the_end() {
     expected.sort_unstable();
     assert_eq!((held, status), (expected, Some(1)), "{report:#?}");
     assert_eq!(headline(&report)["before_capture"], 4, "{report:#?}");
-    drop(busy);
-    reader.join().expect("it ends");
 }
 
 /// Packets show the end of a connection of the same 4-tuple that was there before it.
@@ -315,18 +305,10 @@ fn a_connection_that_was_lost_as_a_whole_is_another_than_one_before_it() {
     let watcher = Watcher::start(server.port(), &["-B", "1"]);
     let used = reset(&server);
     sleep(Duration::from_secs(2));
-    let (busy, reader) = overrun(&server, &watcher);
-    let client = left_behind_from(&server, used);
-    sleep(Duration::from_millis(300));
-    signal("-CONT", watcher.child.id());
-    sleep(Duration::from_millis(1_000));
-    let (report, status) = watcher.stop();
-    assert_drops(&report);
+    let (client, report, status) = overrun(&server, watcher, || left_behind_from(&server, used));
     let told = report.iter().filter(|line| line["type"] == "flow" && line["verdict"] == "leak");
     let held: Vec<u64> = told.map(port_of).collect();
     assert_eq!((held, status), (vec![port(&client)], Some(1)), "{report:#?}");
-    drop(busy);
-    reader.join().expect("it ends");
 }
 
 /// A client of Multipath TCP and its server, which do not know each other yet; `None` without a kernel that speaks it.
