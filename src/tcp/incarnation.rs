@@ -209,13 +209,15 @@ fn cannot_be_here(flow: &Flow, segment: &Segment) -> bool {
         let fin = flow.fin(side).filter(|fin| fin.acked.is_some());
         fin.is_some_and(|fin| number.is_after(fin.end))
     };
-    let is_far = |(side, number): (Side, Seq)| is_far(flow.half(side), number);
-    let is_far_beyond =
-        |at: (Side, Seq)| is_far(at) && is_beyond(at) && !may_be_damaged(flow.half(at.0), at.1);
-    segment.flags.ack()
-        && !segment.flags.rst()
-        && (numbers.into_iter().any(is_far_beyond)
-            || numbers.into_iter().all(is_far) && numbers.into_iter().any(is_below))
+    let far = numbers.map(|(side, number)| is_far(flow.half(side), number));
+    if far == [false; 2] || !segment.flags.ack() || segment.flags.rst() {
+        return false;
+    }
+    let is_far_beyond = |(at, is_far): ((Side, Seq), bool)| {
+        is_far && is_beyond(at) && !may_be_damaged(flow.half(at.0), at.1)
+    };
+    numbers.into_iter().zip(far).any(is_far_beyond)
+        || far == [true; 2] && numbers.into_iter().any(is_below)
 }
 
 /// Would it be a number that this side has used, but for one bit?

@@ -269,7 +269,8 @@ impl<'a> Case<'a> {
             // Both have closed, or neither.
             _ => return None,
         };
-        if may_have_closed_unseen(self.flow, closer.other()) {
+        // Of the other side, too, the highest number may be a FIN's: it shows in bare ACKs after it.
+        if self.flow.is_acked_one_beyond(closer.other()) {
             return None;
         }
         let ack = self.flow.early_ack(closer.other())?;
@@ -509,14 +510,6 @@ impl Case<'_> {
         });
         reset || unheard
     }
-}
-
-/// The other side acknowledged one beyond all that was captured of `side`: a FIN of it, perhaps, for
-/// after it a bare ACK has the number after it.
-fn may_have_closed_unseen(flow: &Flow, side: Side) -> bool {
-    let captured = flow.half(side).captured_max();
-    let acked = flow.half(side.other()).ack().zip(captured);
-    acked.is_some_and(|(ack, captured)| ack.ahead_of(captured) == 1)
 }
 
 fn nanos(delta: TimeDelta) -> i64 {

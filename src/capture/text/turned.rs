@@ -90,9 +90,12 @@ impl RowNumbers {
     }
 }
 
+fn row_number(line: &[u8]) -> Option<u64> {
+    number_of_row(&printed(line))
+}
+
 /// The number that a row begins with.
-pub fn row_number(line: &[u8]) -> Option<u64> {
-    let line = printed(line);
+pub fn number_of_row(line: &str) -> Option<u64> {
     let mut words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
     words.find(|word| !word.is_empty())?.trim_matches('"').parse().ok()
 }

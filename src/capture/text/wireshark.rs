@@ -15,7 +15,7 @@ use super::signs::shows_flags;
 use super::stamp::Stamp;
 use super::streams::{Hidden, Shown, Streams};
 use super::tunnels::is_closed_to_wireshark;
-use super::turned::{RowNumbers, row_number};
+use super::turned::{RowNumbers, number_of_row};
 use super::words::Words;
 use crate::tcp::segment::Flags;
 
@@ -120,7 +120,7 @@ impl Wireshark {
                 Item::Unread(number, line.trim().to_owned())
             }
             Some(row) => {
-                self.row = row_number(line.as_bytes());
+                self.row = number_of_row(line);
                 return self.row(row, number, line, ends, out);
             }
             // With an export's details, the row is told once more.

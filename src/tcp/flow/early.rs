@@ -26,12 +26,16 @@ impl Flow {
     /// after that FIN, as to a keep-alive, has the number after it, and sends nothing.
     pub fn fin_was_missed(&self, side: Side) -> bool {
         let own = self.half(side);
-        let captured = own.captured_max().filter(|_| own.is_numbered());
-        let acked = self.half(side.other()).ack().zip(captured);
-        let is_next = |(ack, captured): (Seq, Seq)| ack.ahead_of(captured) == 1;
-        let has_sent_more =
-            own.snd_max().zip(captured).is_some_and(|(sent, captured)| sent.ahead_of(captured) > 1);
-        self.fin(side).is_none() && acked.is_some_and(is_next) && !has_sent_more
+        let sent_beyond = own.snd_max().zip(own.captured_max());
+        let has_sent_more = sent_beyond.is_some_and(|(sent, captured)| sent.ahead_of(captured) > 1);
+        let may_be = own.is_numbered() && self.is_acked_one_beyond(side);
+        self.fin(side).is_none() && may_be && !has_sent_more
+    }
+
+    /// The other side has acknowledged one beyond all of `side` that was captured, as after a FIN that was not.
+    pub fn is_acked_one_beyond(&self, side: Side) -> bool {
+        let acked = self.half(side.other()).ack().zip(self.half(side).captured_max());
+        acked.is_some_and(|(ack, captured)| ack.ahead_of(captured) == 1)
     }
 
     /// Octets of a side were acknowledged and not captured.
