@@ -62,6 +62,23 @@ fn encrypted(number: u16) -> Talk {
     talk
 }
 
+/// A server that takes two seconds to answer, and closes half a second later, has no timer of two and a half.
+#[test]
+fn an_answer_that_took_long_is_no_idle_time() {
+    let slow = |number: u16| {
+        let mut talk = Talk::between(41_000 + number, 80).say(CLIENT, GET);
+        talk.nanos += 2_000 * MS;
+        let mut talk = talk.say(SERVER, OK);
+        talk.nanos += 500 * MS;
+        used(talk.closed_by_server(), 3_000, GET)
+    };
+    let scratch = common::Scratch::new();
+    let all: Vec<_> = (0..6).flat_map(|number| slow(number).records).collect();
+    let file = scratch.write("slow.pcap", &MICROSECONDS.write(1, &all));
+    let (out, _) = common::text(&common::closewait(&[&file, "--local", "172.18.0.5"]));
+    assert!(!out.contains("idle timeout is") && !out.contains("a timeout of"), "{out}");
+}
+
 /// Who takes its leave after the server's FIN, asks for nothing.
 #[test]
 fn a_goodbye_is_no_request() {

@@ -222,6 +222,7 @@ mod tests {
             last: place,
             fin: Some(place),
             closer: Some(Side::B),
+            closed_after_answer: false,
         }
     }
 

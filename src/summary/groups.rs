@@ -310,6 +310,7 @@ impl Group {
             self.idle.add(idle);
             match (seen.is_idle_at_most(), full) {
                 (true, _) => self.is_idle_at_most = true,
+                (false, _) if seen.closed_after_answer => {}
                 (false, true) => self.is_cut = true,
                 (false, false) => {
                     let fin = seen.fin.map_or(Time::UNKNOWN, |fin| fin.time);

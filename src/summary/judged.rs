@@ -125,6 +125,12 @@ impl Judged {
         })
     }
 
+    /// Tells whether its closer answered less than a second before its FIN: then the time before that was spent on the answer,
+    /// and no timer of an idle connection ran.
+    pub fn was_closed_after_answer(&self) -> bool {
+        self.flow.last_use().was_answered
+    }
+
     /// Octets that the client sent on a connection that its service had closed.
     pub fn sent_too_late(&self) -> Option<PayloadAtAck> {
         let (closer, fin) =

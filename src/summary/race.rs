@@ -90,9 +90,10 @@ impl Lap {
         if closer != judged.service() || !is_told {
             return None;
         }
+        let timed = judgement.idle_before_fin.filter(|_| !judged.was_closed_after_answer());
         let late = judged.reuse().and_then(|used| used.last.time.since(fin.place.time));
         Some(Lap {
-            pause: judgement.idle_before_fin.filter(|pause| *pause >= SHORTEST),
+            pause: timed.filter(|pause| *pause >= SHORTEST),
             fin: fin.place.time,
             late: late.map(TimeDelta::nanoseconds),
             setting: said.as_deref().and_then(setting),

@@ -81,6 +81,8 @@ pub struct Seen {
     pub fin: Option<Place>,
     /// The side that sent FIN first.
     pub closer: Option<Side>,
+    /// It did so right after an answer.
+    pub closed_after_answer: bool,
 }
 
 /// The end of a connection that was connected to.
@@ -166,6 +168,7 @@ impl Seen {
             last: flow.last,
             fin: flow.first_fin().map(|(_, fin)| fin.place),
             closer: flow.first_fin().map(|(closer, _)| closer),
+            closed_after_answer: row.judged.was_closed_after_answer(),
         }
     }
 

@@ -103,6 +103,8 @@ pub struct Again {
 pub struct Rst {
     /// The packet that carried it.
     pub place: Place,
+    /// The time of the last of this side's resets.
+    last: Time,
     /// The highest SEG.SEQ of this side's resets.
     pub seq: Seq,
     /// It has no ACK: it answers a segment, and its number is what that acknowledged (3.10.7.1). More may have
@@ -118,6 +120,7 @@ impl Rst {
     fn coded(self, code: &mut impl Code, base: Base) -> Rst {
         Rst {
             place: code.place(self.place, base.last),
+            last: code.time(self.last, base.last.time),
             seq: code.seq(self.seq, base.sent),
             answers: code.flag(self.answers),
             overtaken: code.some_seq(self.overtaken, base.sent),
@@ -136,6 +139,12 @@ impl Rst {
     pub fn is_survived(&self, segment: &Segment) -> bool {
         segment.flags.ack() && self.overtaken.is_some_and(|end| segment.ack.covers(end))
     }
+
+    /// Does the other side go on so long after it that nothing was on its way any more? Whoever takes a reset has no such
+    /// socket afterwards, and sends nothing but resets (3.5.2).
+    pub fn is_outlived(&self, segment: &Segment) -> bool {
+        segment.flags.ack() && segment.place.time.since(self.last) >= Some(OUTLIVES_NS)
+    }
 }
 
 /// The number after a segment of data, FIN included.
@@ -148,6 +157,9 @@ pub const COPIED_NS: i64 = 1_000_000;
 
 /// Nanoseconds by which two segments that were captured in another order than they were sent are not apart.
 pub const LATE_NS: i64 = 1_000_000_000;
+
+/// Nothing that was sent before a reset came comes so long after it.
+const OUTLIVES_NS: i64 = 2_000_000_000;
 
 /// Packets of one side overtake each other by less than this.
 const OVERTAKES_NS: i64 = 1_000_000_000;
@@ -190,8 +202,9 @@ impl Closing {
     /// Takes a RST; `before_close` says that the other side had not closed.
     pub fn take_rst(&mut self, segment: &Segment, before_close: bool) {
         let (place, seq, answers) = (segment.place, segment.seq, !segment.flags.ack());
-        let new = Rst { place, seq, answers, overtaken: None, before_close };
+        let new = Rst { place, last: place.time, seq, answers, overtaken: None, before_close };
         let rst = self.odd().rst.get_or_insert(new);
+        rst.last = place.time;
         if !rst.seq.is_after(seq) {
             (rst.seq, rst.answers) = (seq, answers);
         }

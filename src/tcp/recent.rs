@@ -28,6 +28,22 @@ pub struct Recent {
 /// No such time.
 const NONE: u32 = u32::MAX;
 
+/// The last use of a connection before its first FIN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastUse {
+    /// The time of the last new payload or handshake segment, but for what belongs to the close.
+    pub time: Time,
+    /// It was the other side's, and what the closer said after it, right before its FIN, answers that.
+    pub was_answered: bool,
+}
+
+impl LastUse {
+    /// Writes it, or reads what it was.
+    pub(super) fn coded(self, code: &mut impl Code, near: Time) -> LastUse {
+        LastUse { time: code.time(self.time, near), was_answered: code.flag(self.was_answered) }
+    }
+}
+
 impl Recent {
     /// No segment yet.
     pub const NEVER: Recent =
@@ -111,16 +127,17 @@ impl Recent {
         [first, second, self.far]
     }
 
-    /// Returns the time the connection was last in use before a FIN of `closer` at `fin`: the last
-    /// time of the other side, or of the closer up to a second before its FIN.
-    pub fn before_fin(&self, closer: Side, fin: Time) -> Time {
+    /// Returns the last use of the connection before a FIN of `closer` at `fin`: the last of the other side, or of the closer
+    /// up to a second before its FIN.
+    pub fn before_fin(&self, closer: Side, fin: Time) -> LastUse {
         let limit = fin.before(FAREWELL_NS);
         let [own, others] = [closer, closer.other()].map(|side| self.last[side as usize]);
         if own <= others {
-            return others;
+            return LastUse { time: others, was_answered: false };
         }
         let own_times = core::iter::once(own).chain(self.earlier(own));
-        own_times.filter(|time| *time <= limit).fold(others, Time::max)
+        let time = own_times.filter(|time| *time <= limit).fold(others, Time::max);
+        LastUse { time, was_answered: time == others }
     }
 }
 
@@ -145,26 +162,40 @@ mod tests {
     #[test]
     fn the_end_of_a_burst_before_a_pause_is_exact() {
         let recent = alone(&[1.0, 1.001, 1.002, 31.0]);
-        assert_eq!(recent.before_fin(Side::A, at(31.1)), at(1.002));
-        assert_eq!(recent.before_fin(Side::A, at(32.0)), at(31.0));
-        assert_eq!(recent.before_fin(Side::A, at(1.5)), Time::UNKNOWN);
-        assert_eq!(recent.before_fin(Side::B, at(31.1)), at(31.0), "only the closer has farewells");
+        assert_eq!(recent.before_fin(Side::A, at(31.1)).time, at(1.002));
+        assert_eq!(recent.before_fin(Side::A, at(32.0)).time, at(31.0));
+        assert_eq!(recent.before_fin(Side::A, at(1.5)).time, Time::UNKNOWN);
+        assert_eq!(
+            recent.before_fin(Side::B, at(31.1)).time,
+            at(31.0),
+            "only the closer has farewells"
+        );
     }
 
     #[test]
     fn a_pause_of_half_a_second_is_exact_too() {
         let recent = alone(&[1.0, 1.4, 2.0, 2.1]);
-        assert_eq!(recent.before_fin(Side::A, at(2.5)), at(1.4));
+        assert_eq!(recent.before_fin(Side::A, at(2.5)).time, at(1.4));
         let eight_hours = alone(&[5.0, 28_805.0, 28_805.1]);
-        assert_eq!(eight_hours.before_fin(Side::A, at(28_805.2)), at(5.0));
+        assert_eq!(eight_hours.before_fin(Side::A, at(28_805.2)).time, at(5.0));
+    }
+
+    #[test]
+    fn an_answer_right_before_the_fin_is_told_from_a_farewell() {
+        let answered = after(&[(Side::B, 1.0), (Side::A, 5.0)]);
+        assert!(answered.before_fin(Side::A, at(5.5)).was_answered);
+        assert!(!answered.before_fin(Side::A, at(6.5)).was_answered);
+        assert!(!answered.before_fin(Side::B, at(5.5)).was_answered);
+        let farewell = after(&[(Side::B, 1.0), (Side::A, 1.1), (Side::A, 30.0)]);
+        assert!(!farewell.before_fin(Side::A, at(30.1)).was_answered);
     }
 
     #[test]
     fn what_the_other_side_said_later_counts() {
         let recent = after(&[(Side::A, 1.0), (Side::B, 2.0), (Side::A, 2.5), (Side::A, 9.0)]);
-        assert_eq!(recent.before_fin(Side::A, at(9.1)), at(2.5));
-        assert_eq!(recent.before_fin(Side::A, at(3.0)), at(2.0));
-        assert_eq!(recent.before_fin(Side::B, at(9.1)), at(9.0));
+        assert_eq!(recent.before_fin(Side::A, at(9.1)).time, at(2.5));
+        assert_eq!(recent.before_fin(Side::A, at(3.0)).time, at(2.0));
+        assert_eq!(recent.before_fin(Side::B, at(9.1)).time, at(9.0));
     }
 
     #[test]
@@ -173,7 +204,8 @@ mod tests {
         let recent = alone(&times);
         for tenth in 0..10 {
             let limit = 10.95 - f64::from(tenth) * 0.1;
-            let found = recent.before_fin(Side::A, at(limit + 1.0)).nanos().unwrap() as f64 / 1e9;
+            let found =
+                recent.before_fin(Side::A, at(limit + 1.0)).time.nanos().unwrap() as f64 / 1e9;
             assert!(found <= limit && limit - found < 0.56, "{limit} {found}");
         }
     }

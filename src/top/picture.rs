@@ -94,6 +94,7 @@ impl Entry {
             last: place,
             fin: None,
             closer: Some(Side::B),
+            closed_after_answer: false,
         };
         Entry {
             seen,

@@ -177,7 +177,7 @@ impl Note {
                 "A RST had a sequence number that RFC 5961 would not accept: perhaps made up by something on the path."
             }
             Note::RstWithoutEffect => {
-                "A RST was outside the window, damaged, or contradicted by what its sender sent later: it ended nothing."
+                "A RST was outside the window, damaged, or contradicted by what its sender or its receiver sent later: it ended nothing."
             }
             Note::Refused => {
                 "A RST answered the SYN: nobody listens on that port, or a firewall refuses it."

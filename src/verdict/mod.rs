@@ -427,7 +427,7 @@ impl<'a> Case<'a> {
 
     fn idle_before_fin(&self) -> Option<TimeDelta> {
         let (_, fin) = self.flow.first_fin()?;
-        let idle = fin.place.time.measured_since(self.flow.busy_until())?;
+        let idle = fin.place.time.measured_since(self.flow.last_use().time)?;
         Some(TimeDelta::nanoseconds(idle))
     }
 

@@ -393,7 +393,7 @@ impl Named for Note {
             }
             Note::RstWithoutEffect => [
                 "RST 无效",
-                "RST 在窗口之外、已损坏，或与发送者后来的数据矛盾：它没有结束任何连接。",
+                "RST 在窗口之外、已损坏，或与发送者或接收者后来的数据包矛盾：它没有结束任何连接。",
             ],
             Note::Refused => ["被拒绝", "SYN 得到的回应是 RST：该端口无人监听，或被防火墙拒绝。"],
             Note::Duplicates => {

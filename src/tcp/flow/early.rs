@@ -28,7 +28,11 @@ impl Flow {
         let own = self.half(side);
         let sent_beyond = own.snd_max().zip(own.captured_max());
         let has_sent_more = sent_beyond.is_some_and(|(sent, captured)| sent.ahead_of(captured) > 1);
-        let may_be = own.is_numbered() && self.is_acked_one_beyond(side);
+        // A number that was itself acknowledged before is no keep-alive's, either.
+        let first_ack = self.half(side.other()).first_ack();
+        let is_known =
+            || own.captured_max().zip(first_ack).is_some_and(|(max, ack)| max.covers(ack));
+        let may_be = self.is_acked_one_beyond(side) && (own.is_numbered() || is_known());
         self.fin(side).is_none() && may_be && !has_sent_more
     }
 

@@ -14,7 +14,7 @@ use super::closing::{Again, COPIED_NS, Closing, Fin, Known, PayloadAtAck, Rst};
 use super::half::{Half, Marks, News};
 use super::manner::{Began, Manner};
 pub use super::notes::{Noted, Notes};
-use super::recent::Recent;
+use super::recent::{LastUse, Recent};
 use super::segment::{End, Segment, ToldBy};
 use super::seq::Seq;
 use super::side::Side;
@@ -75,8 +75,8 @@ impl Slot {
 #[derive(Clone, Debug, Default)]
 struct Closings {
     sides: [Closing; 2],
-    /// The last new payload or handshake segment before the first FIN; set by that FIN.
-    busy_until: Time,
+    /// Set by the first FIN.
+    last_use: LastUse,
 }
 
 /// A [`Silence`], without who ended it: [`Manner`] has room for that.
@@ -430,6 +430,7 @@ impl Flow {
         peer_snd_max: Option<Seq>,
     ) -> bool {
         let acks = self.halves.each_ref().map(Half::ack);
+        let outlived = self.outlives_rst(side, segment, news.highest_ack);
         let closing = self.closing.get_or_insert_default();
         let [a, b] = &mut closing.sides;
         let (own, peer) = if side == Side::A { (a, b) } else { (b, a) };
@@ -441,7 +442,7 @@ impl Flow {
             if peer.revoke_acked_fin(segment.ack) {
                 self.notes.note(Noted::FinWithoutEffect, true);
                 if let Some(fin) = peer.fin.as_ref().filter(|_| own.fin.is_none()) {
-                    closing.busy_until = self.recent.before_fin(side.other(), fin.place.time);
+                    closing.last_use = self.recent.before_fin(side.other(), fin.place.time);
                 }
             }
             // Also below a higher one, which was damaged: of whatever is beyond a FIN, nothing can be acknowledged.
@@ -465,7 +466,7 @@ impl Flow {
             own.match_early_ack(acks[side.other() as usize], peer);
         }
         let alive = news.payload > 0 || news.syn_ack || first_fin;
-        let survived = peer.revoke_rst(|rst| rst.is_survived(segment));
+        let survived = peer.revoke_rst(|rst| outlived || rst.is_survived(segment));
         let revoked = own.revoke_rst(|rst| alive && !rst.overtook(segment)) || survived;
         // It did not reach the other side, but whoever answers by a RST has no such socket.
         let is_holder_s = own.fin.is_some() && peer.fin.is_none();
@@ -485,7 +486,7 @@ impl Flow {
         let was_older_s = news.syn_ack && peer.forget_fin_before(segment.ack);
         self.notes.note(Noted::FinWithoutEffect, was_older_s);
         if first_of_both {
-            closing.busy_until = self.recent.before_fin(side, segment.place.time);
+            closing.last_use = self.recent.before_fin(side, segment.place.time);
         }
         self.settle();
         first_fin
@@ -577,9 +578,9 @@ impl Flow {
         self.manner.told_by()
     }
 
-    /// The last new payload or handshake segment before the first FIN.
-    pub fn busy_until(&self) -> Time {
-        self.closing.as_ref().map_or(Time::UNKNOWN, |closing| closing.busy_until)
+    /// The last use before the first FIN.
+    pub fn last_use(&self) -> LastUse {
+        self.closing.as_ref().map_or(LastUse::default(), |closing| closing.last_use)
     }
 
     /// The last new payload of either side.

@@ -54,7 +54,7 @@ impl Closings {
                 closing_a.coded(code, Base { last, sent: a, others_sent: b }),
                 closing_b.coded(code, Base { last, sent: b, others_sent: a }),
             ],
-            busy_until: code.time(self.busy_until, last.time),
+            last_use: self.last_use.coded(code, last.time),
         }
     }
 }

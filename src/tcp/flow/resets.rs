@@ -1,6 +1,7 @@
 //! RSTs: which of them reach their receiver, and with which numbers.
 
 use super::Flow;
+use crate::tcp::closing::{COPIED_NS, Fin};
 use crate::tcp::notes::Noted;
 use crate::tcp::segment::Segment;
 use crate::tcp::seq::Seq;
@@ -38,6 +39,31 @@ impl Flow {
     /// number that was acknowledged then.
     fn answers_what_came_late(&self, side: Side, rst: &Segment) -> bool {
         !rst.flags.ack() && self.half(side).has_used(rst.seq)
+    }
+
+    /// Does a segment of the side that owes a FIN show that a RST of the other has not ended it? Only of one whose number was
+    /// odd: whoever sent any other has no such socket, and may answer by a RST that is lost. RFC 5961 (3.2) has an odd one
+    /// answered by a challenge ACK; that `acks_more` than before is none.
+    pub(super) fn outlives_rst(&self, side: Side, segment: &Segment, acks_more: bool) -> bool {
+        let Some(rst) = self.rst(side.other()).filter(|_| self.notes.has(Noted::RstOddSeq)) else {
+            return false;
+        };
+        let fin = self.fin(side.other()).filter(|_| self.fin(side).is_none());
+        fin.is_some_and(|fin| {
+            let was_acked = fin.acked.is_some_and(|acked| acked.order() < rst.place.order());
+            rst.is_outlived(segment)
+                || was_acked && !acks_more && self.may_challenge(side, segment, fin)
+        })
+    }
+
+    /// Has it nothing but the numbers to come, though all that the other side sent, up to its `fin`, was acknowledged
+    /// before? It is none that was captured twice.
+    fn may_challenge(&self, side: Side, segment: &Segment, fin: &Fin) -> bool {
+        let acked = fin.acked.map(|acked| acked.time);
+        segment.is_bare_ack()
+            && segment.ack == fin.end
+            && self.half(side).snd_max() == Some(segment.seq)
+            && acked.is_some_and(|acked| segment.place.time.since(acked) >= Some(COPIED_NS))
     }
 
     /// The numbers that a RST of a side can have: its next, or what the other side has acknowledged.
