@@ -430,7 +430,7 @@ impl Flow {
         peer_snd_max: Option<Seq>,
     ) -> bool {
         let acks = self.halves.each_ref().map(Half::ack);
-        let outlived = self.outlives_rst(side, segment, news.highest_ack);
+        let outlived = self.outlived_rsts(side, segment, news.highest_ack);
         let closing = self.closing.get_or_insert_default();
         let [a, b] = &mut closing.sides;
         let (own, peer) = if side == Side::A { (a, b) } else { (b, a) };
@@ -466,8 +466,9 @@ impl Flow {
             own.match_early_ack(acks[side.other() as usize], peer);
         }
         let alive = news.payload > 0 || news.syn_ack || first_fin;
-        let survived = peer.revoke_rst(|rst| outlived || rst.is_survived(segment));
-        let revoked = own.revoke_rst(|rst| alive && !rst.overtook(segment)) || survived;
+        let survived = peer.revoke_rst(|rst| outlived[1] || rst.is_survived(segment));
+        let goes_on = |rst: &Rst| outlived[0] || alive && !rst.overtook(segment);
+        let revoked = own.revoke_rst(goes_on) || survived;
         // It did not reach the other side, but whoever answers by a RST has no such socket.
         let is_holder_s = own.fin.is_some() && peer.fin.is_none();
         self.notes.note(Noted::HolderAnswersRst, survived && is_holder_s);

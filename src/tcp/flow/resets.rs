@@ -41,19 +41,26 @@ impl Flow {
         !rst.flags.ack() && self.half(side).has_used(rst.seq)
     }
 
-    /// Does a segment of the side that owes a FIN show that a RST of the other has not ended it? Only of one whose number was
-    /// odd: whoever sent any other has no such socket, and may answer by a RST that is lost. RFC 5961 (3.2) has an odd one
-    /// answered by a challenge ACK; that `acks_more` than before is none.
-    pub(super) fn outlives_rst(&self, side: Side, segment: &Segment, acks_more: bool) -> bool {
-        let Some(rst) = self.rst(side.other()).filter(|_| self.notes.has(Noted::RstOddSeq)) else {
-            return false;
-        };
+    /// Does a segment show that a RST of its own side, and one of the other, has ended nothing? Only such as had an odd number:
+    /// whoever sent any other has no such socket, and may answer by a RST that is lost. RFC 5961 (3.2) has an odd one
+    /// answered by a challenge ACK; what `acks_more` than before is none.
+    pub(super) fn outlived_rsts(
+        &self,
+        side: Side,
+        segment: &Segment,
+        acks_more: bool,
+    ) -> [bool; 2] {
+        if !self.notes.has(Noted::RstOddSeq) {
+            return [false; 2];
+        }
+        let own = self.rst(side).is_some_and(|rst| rst.is_outlived(segment));
         let fin = self.fin(side.other()).filter(|_| self.fin(side).is_none());
-        fin.is_some_and(|fin| {
+        let others = fin.zip(self.rst(side.other())).is_some_and(|(fin, rst)| {
             let was_acked = fin.acked.is_some_and(|acked| acked.order() < rst.place.order());
             rst.is_outlived(segment)
                 || was_acked && !acks_more && self.may_challenge(side, segment, fin)
-        })
+        });
+        [own, others]
     }
 
     /// Has it nothing but the numbers to come, though all that the other side sent, up to its `fin`, was acknowledged
