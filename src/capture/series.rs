@@ -211,12 +211,29 @@ fn counts(path: &str) -> Vec<u64> {
 }
 
 /// Does the name itself show that it is counted? dumpcap writes a whole time behind the count, tcpdump -C the count behind
-/// the suffix.
+/// the suffix; others put a full stop between both.
 fn is_counted(path: &str) -> bool {
     let behind = unpacked_name(path).rsplit_once(".pcap").is_some_and(|(_, behind)| {
+        let behind = behind.strip_prefix("ng").unwrap_or(behind);
+        let behind = behind.strip_prefix('.').unwrap_or(behind);
         !behind.is_empty() && behind.chars().all(|c| c.is_ascii_digit())
     });
     behind || digits(path).count() > counts(path).len()
+}
+
+/// Do two names differ in one number with zeros before it: `x_00001`, `x_00003`? Times of day and dates have them, too: where
+/// all may be such, they are counts only if all would be right after midnight. Two digits may be anything.
+fn is_padded(one: &str, two: &str, are_timed: bool) -> bool {
+    let is_count = |run: &str| {
+        let is_late = run.parse().is_ok_and(|n: u64| n >= 60);
+        let is_time = are_timed && is_late && is_time_of_day(run);
+        (3..=6).contains(&run.len()) && !is_time
+    };
+    let mut differ = digits(one).zip(digits(two)).filter(|(one, two)| one != two);
+    let is_padded = differ.next().is_some_and(|(one, two)| {
+        one.len() == two.len() && one.starts_with('0') && is_count(one) && is_count(two)
+    });
+    is_padded && differ.next().is_none()
 }
 
 /// Does a name look like a time? Of a minute without packets, tcpdump -G writes no file: nothing is missing.
@@ -260,8 +277,10 @@ pub fn missing(names: &[&str]) -> Vec<(usize, u64)> {
 fn missing_of_one(names: &[&str], places: &[usize]) -> Vec<(usize, u64)> {
     let steps = places.windows(2).map(|two| (two[1], step(names[two[0]], names[two[1]])));
     let steps: Vec<_> = steps.filter_map(|(at, step)| Some((at, step?))).collect();
-    let are_counted = places.iter().any(|&at| is_counted(names[at]));
     let are_timed = places.iter().all(|&at| is_timed(names[at]));
+    let is_padded = |two: &[usize]| is_padded(names[two[0]], names[two[1]], are_timed);
+    let are_counted =
+        places.iter().any(|&at| is_counted(names[at])) || places.windows(2).all(is_padded);
     if !are_counted && (are_timed || !steps.iter().any(|(_, (one, two))| two - one == 1)) {
         return Vec::new();
     }
@@ -307,6 +326,19 @@ mod tests {
         assert_eq!(missing(&["p-1.pcap", "p-2.pcap", "p-3.pcap"]), []);
         // Nothing says that they are counted.
         assert_eq!(missing(&["p-1.pcap", "p-3.pcap"]), []);
+        // Zeros before a number do, and a place behind the suffix.
+        assert_eq!(missing(&["s_00001.pcap", "s_00003.pcap"]), [(1, 1)]);
+        assert_eq!(missing(&["cap-0001", "cap-0003", "cap-0009"]), [(1, 1), (2, 5)]);
+        assert_eq!(missing(&["cap-0058", "cap-0061", "cap-0102"]), [(1, 2), (2, 40)]);
+        assert_eq!(missing(&["f.pcap.1", "f.pcap.3"]), [(1, 1)]);
+        assert_eq!(missing(&["f.pcapng.1.gz", "f.pcapng.3"]), [(1, 1)]);
+        assert_eq!(missing(&["f.pcap.01", "f.pcap.02", "f.pcap.04"]), [(2, 1)]);
+        assert_eq!(missing(&["c-0058", "c-0100", "c-0102"]), []);
+        assert_eq!(missing(&["c-000059", "c-000159"]), []);
+        assert_eq!(missing(&["c-0105", "c-0107"]), []);
+        assert_eq!(missing(&["d-05112026", "d-07112026"]), []);
+        assert_eq!(missing(&["h-01", "h-03"]), []);
+        assert_eq!(missing(&["c-2026.001-1", "c-2026.003-2"]), []);
         // Times of day are no counts.
         assert_eq!(missing(&["c-0458.pcap", "c-0459.pcap", "c-0500.pcap"]), []);
         assert_eq!(missing(&["c-120000.pcap", "c-120100.pcap", "c-120300.pcap"]), []);
