@@ -280,3 +280,26 @@ fn what_a_question_left_out_was_there() {
     let (_, out) = run(&together([]), "", &["check", "X"]);
     assert!(out.contains("found no TCP connection: a capture without any shows nothing"), "{out}");
 }
+
+/// A filter that looks behind no VLAN tag finds nothing where all packets have one: that is no all-clear.
+#[test]
+fn what_a_filter_cannot_see_for_its_tags_is_no_all_clear() {
+    let plain = together([Talk::logged_in(3306).ask("SELECT 1", 2).closed_by_server()]);
+    let mut tagged = plain.clone();
+    for record in &mut tagged {
+        record.data.splice(12..12, [0x81, 0x00, 0x00, 0x07]);
+    }
+    let words = "no TCP matches the filter, which looks behind no VLAN tag";
+    for (records, filter, status, is_said) in [
+        (&tagged, "port 3306", 2, true),
+        (&tagged, "vlan and port 3306", 1, false),
+        (&tagged, "vlan 8 and port 3306", 0, false),
+        (&tagged, "port 5432", 0, false),
+        (&plain, "port 5432", 0, false),
+    ] {
+        let (ended, out) = run(records, "", &["X", "-f", filter]);
+        assert_eq!((ended, out.contains(words)), (Some(status), is_said), "{filter}: {out}");
+    }
+    let (status, out) = run(&tagged, "", &["check", "X", "-f", "port 3306"]);
+    assert!(status == Some(2) && out.contains(words), "{out}");
+}

@@ -9,7 +9,7 @@ use super::copies::Beginnings;
 use super::follow::{Followed, Mode, follow};
 use super::notices::{Notices, Outcome};
 use super::session::{Session, Stopped};
-use super::unread::{Sense, Unread, absent, sealed};
+use super::unread::{Sense, Unread, absent, behind_tags, sealed};
 use crate::capture::file::FileSource;
 use crate::capture::series::{Pending, in_order, missing, once};
 use crate::capture::{Error, Frame, Source};
@@ -129,10 +129,15 @@ fn file(
     }
     mode.begin_file(usize::from(index), &name)?;
     let before = Unread::of(&session.totals);
+    let segments_before = session.point().facts().segments();
     let sense = Sense::of(session.point().facts().segments(), &session.totals);
     let mut all_well = to_its_end(session, mode, &mut source, notices)?;
-    sense.doubt_link_type(session.point().facts().segments(), &mut session.totals);
-    if let Some(error) = Unread::of(&session.totals).since(&before, &name) {
+    let segments = session.point().facts().segments();
+    sense.doubt_link_type(segments, &mut session.totals);
+    let unread = Unread::of(&session.totals).since(&before, &name);
+    let matched = segments.saturating_sub(segments_before);
+    let unseen = behind_tags(session.plan.filter.as_mut(), matched, &name);
+    for error in unread.into_iter().chain(unseen) {
         notices.trouble(&error);
         all_well = false;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::capture::filter::Filter;
 use crate::capture::{Error, Trouble};
 use crate::decode::Skipped;
 use crate::summary::Totals;
@@ -44,6 +45,14 @@ fn not_read(kinds: Vec<(String, u64)>, file: &str) -> Option<Error> {
         kinds.iter().map(|(kind, n)| format!("{kind} {}", thousands(*n))).collect();
     let trouble = Trouble::NotRead { packets, kinds: words.join(", ") };
     (packets > 0).then(|| Error { input: file.to_owned(), trouble })
+}
+
+/// A failure of a file none of whose segments the filter matches, since they are behind VLAN tags: nothing of it was judged.
+pub fn behind_tags(filter: Option<&mut Filter>, segments: u64, file: &str) -> Option<Error> {
+    let has_missed = filter.is_some_and(Filter::has_missed_tagged) && segments == 0;
+    let sentence = "no TCP matches the filter, which looks behind no VLAN tag, and packets have one: 'vlan and (EXPRESSION)' does";
+    let trouble = Trouble::Told { sentence: sentence.into(), is_failure: true };
+    has_missed.then(|| Error { input: file.to_owned(), trouble })
 }
 
 /// Malformed packets that may be damaged ones.

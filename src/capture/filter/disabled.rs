@@ -26,6 +26,11 @@ impl Filter {
         match *self {}
     }
 
+    /// Tells whether one did not match for its VLAN tag.
+    pub fn has_missed_tagged(&mut self) -> bool {
+        match *self {}
+    }
+
     /// Tells whether packets between two ends may match.
     pub fn may_match_between(&mut self, _: Endpoint, _: Endpoint) -> bool {
         match *self {}

@@ -16,6 +16,8 @@ pub struct Filter {
     programs: HashMap<LinkType, Option<Program>>,
     /// Compiled to ask whether it may let packets between two ends pass.
     between: Option<Between>,
+    /// A packet did not match that would have without its VLAN tag.
+    has_missed_tagged: bool,
 }
 
 impl Filter {
@@ -36,7 +38,12 @@ impl Filter {
     }
 
     fn of(expression: &str) -> Filter {
-        Filter { expression: expression.into(), programs: HashMap::new(), between: None }
+        Filter {
+            expression: expression.into(),
+            programs: HashMap::new(),
+            between: None,
+            has_missed_tagged: false,
+        }
     }
 
     /// Makes the filter anew, to read once more.
@@ -47,6 +54,31 @@ impl Filter {
 
     /// Tells whether the packet matches; nothing where the expression cannot be compiled for its link type.
     pub fn applied(&mut self, frame: &Frame) -> Option<bool> {
+        let applied = self.matches(frame);
+        if applied == Some(false) && !self.has_missed_tagged {
+            self.has_missed_tagged = self.would_match_untagged(frame);
+        }
+        applied
+    }
+
+    /// Tells whether a packet did not match, since this was asked last, that would have without its VLAN tag: libpcap looks
+    /// behind tags only after the word `vlan`.
+    pub fn has_missed_tagged(&mut self) -> bool {
+        std::mem::take(&mut self.has_missed_tagged)
+    }
+
+    fn would_match_untagged(&mut self, frame: &Frame) -> bool {
+        const TAGS: [[u8; 2]; 2] = [[0x81, 0x00], [0x88, 0xa8]];
+        let is_tagged = frame.data.get(12..14).is_some_and(|tag| TAGS.iter().any(|it| it == tag));
+        if frame.link != LinkType::ETHERNET || !is_tagged || self.expression.contains("vlan") {
+            return false;
+        }
+        let untagged = [&frame.data[..12], frame.data.get(16..).unwrap_or_default()].concat();
+        let original_len = frame.original_len.saturating_sub(4);
+        self.matches(&Frame { data: &untagged, original_len, ..*frame }) == Some(true)
+    }
+
+    fn matches(&mut self, frame: &Frame) -> Option<bool> {
         let program = self
             .programs
             .entry(frame.link)
