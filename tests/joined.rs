@@ -51,6 +51,19 @@ fn leak() -> Vec<Line> {
     ]
 }
 
+/// The client's FIN, and its ACK.
+fn left_by_the_server() -> Vec<Line> {
+    let line =
+        |millis, by_client, flags, seq, ack| Line { millis, by_client, flags, seq, ack, len: 0 };
+    vec![
+        line(0, true, SYN, 0, 0),
+        line(1, false, SYN_ACK, 0, 1),
+        line(2, true, ACK, 1, 1),
+        line(3_004, true, FIN_ACK, 1, 1),
+        line(3_044, false, ACK, 1, 2),
+    ]
+}
+
 /// The client's own FIN, and the ACK of it.
 fn close() -> Vec<Line> {
     let line =
@@ -401,6 +414,68 @@ fn who_is_named_as_local_stands_for_a_connection() {
             (&json!("closed"), Some(0))
         );
     }
+}
+
+/// Behind a published port, a container's end is known by its own address and by the one that was dialled: whichever
+/// `--local` names, it is the local one. A node that gives both ends its own address is no client of its own service.
+#[test]
+fn either_pair_of_addresses_names_the_local_end() {
+    let scratch = Scratch::new();
+    let left = left_by_the_server();
+    let twin = Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 20, ..PLAIN };
+    let published = scratch.write("published.pcap", &capture(&[&PLAIN, &twin], &left));
+    let masked = "198.51.100.3:50000";
+    let masked = Sight { sent: [masked, BACKEND], got: [BACKEND, masked], ..twin };
+    let masked = scratch.write("masked.pcap", &capture(&[&PLAIN, &masked], &leak()));
+    let (dialled, reached) = ("198.51.100.3", "10.0.0.7");
+    for (path, local, verdict, named, server) in [
+        (&published, reached, "leak", "b", reached),
+        (&published, "10.0.0.7:3306", "leak", "b", reached),
+        (&published, dialled, "leak", "b", dialled),
+        (&published, "10.0.0.0/8,198.51.100.0/24", "leak", "b", dialled),
+        (&published, "192.0.2.5", "peer-holds", "a", dialled),
+        (&published, "192.0.2.0/24,10.0.0.0/8", "leak", "both", reached),
+        (&published, "203.0.113.1", "leak", "none", dialled),
+        (&masked, dialled, "peer-holds", "b", dialled),
+        (&masked, reached, "peer-holds", "b", reached),
+        (&masked, "198.51.100.0/24,10.0.0.0/8", "peer-holds", "b", dialled),
+    ] {
+        let (flows, summary) = read(&[path, "--local", local]);
+        let [flow] = &flows[..] else { panic!("one connection: {flows:?}") };
+        assert_eq!((&flow["verdict"], &flow["local"]), (&json!(verdict), &json!(named)), "{local}");
+        assert_eq!(flow["b"]["ip"], server, "{local}");
+        let finding = u64::from(verdict == "leak" && named != "none");
+        assert_eq!(summary["findings"], finding, "{local}");
+        let status = if named == "none" { 2 } else { finding as i32 };
+        assert_eq!(closewait(&[path, "--local", local]).status.code(), Some(status), "{local}");
+    }
+}
+
+/// A host that translates sends a container's packets on as its own: they have come to it all the same, and a FIN may have
+/// been lost before.
+#[test]
+fn what_a_host_sends_on_as_its_own_was_tapped_elsewhere() {
+    let scratch = Scratch::new();
+    let twin = Sight { sent: [CLIENT, BACKEND], got: [BACKEND, CLIENT], delay_micros: 20, ..PLAIN };
+    let sights = [(&PLAIN, false), (&twin, true)];
+    let shown = |(sight, is_sent): (&Sight, bool)| {
+        sight.records_at(&left_by_the_server(), Link::Sll, is_sent)
+    };
+    let mut records = sights.map(shown).concat();
+    records.sort_by_key(|record| record.nanos);
+    records.push(Record::new(START + 63_044_000_000, common::wire::silence(Link::Sll)));
+    let path = scratch.write("any.pcap", &MICROSECONDS.write(Link::Sll.link_type(), &records));
+    for local in [&[][..], &["--local", "198.51.100.3"], &["--local", "10.0.0.7"]] {
+        let (flows, summary) = read(&[&[path.as_str()], local].concat());
+        assert_eq!(flows[0]["doubts"], json!(["remote-tap"]), "{local:?}: {flows:?}");
+        assert_eq!((flows.len(), &summary["findings"]), (1, &json!(1)), "{local:?}");
+    }
+    // The container's own capture has all that it sent.
+    let mut own = shown((&twin, false));
+    own.push(Record::new(START + 63_044_000_000, common::wire::silence(Link::Sll)));
+    let own = scratch.write("own.pcap", &MICROSECONDS.write(Link::Sll.link_type(), &own));
+    let (flows, _) = read(&[&path, &own]);
+    assert_eq!((flows.len(), &flows[0]["doubts"]), (1, &json!([])), "{flows:?}");
 }
 
 /// What is shown twice in a capture closed once.

@@ -254,8 +254,12 @@ fn a_sidecar_is_not_what_the_program_left() {
 
 /// Findings of a live capture at a device, while connections that `leave` makes are left behind.
 fn live<T>(host: &Host, device: &str, leave: impl FnOnce() -> T) -> (Vec<Value>, T) {
+    live_with(host, &["-i", device], leave)
+}
+
+fn live_with<T>(host: &Host, args: &[&str], leave: impl FnOnce() -> T) -> (Vec<Value>, T) {
     let mut command = host.command(common::BINARY);
-    command.args(["live", "-i", device, "--min-hold", "300ms", "--duration", "9s"]);
+    command.args(["live", "--min-hold", "300ms", "--duration", "9s"]).args(args);
     command.args(["--format", "jsonl"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut watcher = command.spawn().expect("it starts");
     let mut said = BufReader::new(watcher.stderr.take().expect("piped"));
@@ -433,6 +437,47 @@ fn a_node_that_translates_counts_nothing_twice() {
         for row in lines.iter().filter(|line| line["finding"] == true) {
             assert_eq!(end(&row["b"]), dialled, "{files:?}: {row}");
         }
+    }
+}
+
+/// A published port of a container: whoever names the container's address means the same connection.
+#[test]
+fn a_container_is_named_by_its_own_address() {
+    if !can_run() {
+        return;
+    }
+    let (client, node, server) = (Host::new("caller"), Host::new("docker"), Host::new("inner"));
+    wire([&client, &node], ["caller", "docker"], ["10.1.0.2", "10.1.0.1"]);
+    wire([&node, &server], ["docker", "inner"], ["10.2.0.1", "10.2.0.2"]);
+    server.ip("route add default via 10.2.0.1");
+    node.set("ip_forward");
+    node.nft(&[
+        "add table ip nat",
+        "add chain ip nat in { type nat hook prerouting priority -100; }",
+        "add rule ip nat in ip daddr 10.1.0.1 tcp dport 80 dnat to 10.2.0.2:8080",
+    ]);
+    let service = server.listen("10.2.0.2:8080");
+    let scratch = Scratch::new();
+    let file = scratch.path().join("any.pcapng").to_str().expect("UTF-8").to_owned();
+    for (local, holder) in [("10.2.0.2", "10.2.0.2:8080"), ("10.1.0.1", "10.1.0.1:80")] {
+        let args = ["-i", "any", "--local", local, "-w", &file];
+        let (findings, _left) = live_with(&node, &args, || {
+            let mut program = client.connect("10.1.0.1:80");
+            let (mut served, _) = service.accept().expect("a client");
+            pass(&mut program, &mut served);
+            pass(&mut served, &mut program);
+            program.shutdown(std::net::Shutdown::Write).expect("open");
+            (program, served)
+        });
+        let [told, row] = &findings[..] else { panic!("once, and in the report: {findings:#?}") };
+        assert_eq!((&told["event"], &row["type"]), (&"close-wait".into(), &"flow".into()));
+        let written = read(&[&file, "--local", local]);
+        for lines in [&findings[..1], &findings[1..], &written] {
+            assert_eq!(holders(lines), [holder], "{lines:#?}");
+        }
+        // The file knows as well that the host has only passed it on.
+        let doubts = [row, &written[0]].map(|line| &line["doubts"]);
+        assert_eq!(doubts, [&serde_json::json!(["remote-tap"]); 2], "{findings:#?} {written:#?}");
     }
 }
 

@@ -40,8 +40,8 @@ enum Outcome {
 }
 
 impl Joined {
-    /// Takes the sightings of one connection. In one capture the first
-    /// has the addresses that were dialled; of several points, who saw more is believed.
+    /// Takes the sightings of one connection. In one capture the first has the addresses that were dialled, which stand
+    /// unless `--local` names others; of several points, who saw more is believed.
     pub(super) fn of(
         mut members: Vec<Sighting>,
         may_be_over: bool,
@@ -50,7 +50,7 @@ impl Joined {
         members.sort_by_key(|member| member.first.order());
         let here = members.first()?.point;
         let most = match members.iter().all(|member| member.point == here) {
-            true => 0,
+            true => members.iter().position(|one| members[0].is_named_less(one)).unwrap_or(0),
             false => heaviest(&members, may_be_over)?,
         };
         let outcome = outcome(members.get(most)?, &members, may_be_over);
@@ -105,11 +105,26 @@ impl Joined {
             Outcome::Doubtful => judgement.doubted(Doubt::EndedElsewhere, true, policy.certain),
             Outcome::AsSeen => judgement,
         };
+        let judgement = match judgement.verdict == Verdict::Leak && self.is_passed_on() {
+            true => judgement.doubted(Doubt::RemoteTap, true, policy.certain),
+            false => judgement,
+        };
         let is_brief = held.is_none_or(|held| held < TimeDelta::nanoseconds(BRIEF_NS));
         match judgement.doubts.contains(&Doubt::Brief) && !is_brief {
             true => Judgement { held, ..judgement.doubted(Doubt::Brief, false, policy.certain) },
             false => Judgement { held, ..judgement },
         }
+    }
+
+    /// Tells whether the holder's packets came to the only host that was captured at, under other addresses, before it
+    /// sent them on under these.
+    fn is_passed_on(&self) -> bool {
+        let came = |other: &Sighting| {
+            other.holder == self.stands.holder
+                && other.standing.verdict == Verdict::Leak
+                && other.doubts.contains(&Doubt::RemoteTap)
+        };
+        self.is_rewritten() && self.others.iter().any(came)
     }
 
     /// The way it is counted, where no more than that is known of it.

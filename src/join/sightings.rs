@@ -8,6 +8,7 @@ use crate::tcp::flow::Flow;
 use crate::tcp::segment::{Endpoint, FlowKey};
 use crate::tcp::seq::{COMES_ROUND, Seq};
 use crate::tcp::side::Side;
+use crate::verdict::local::Local;
 use crate::verdict::{Doubt, Judgement, Standing, Verdict};
 
 /// Both began no farther apart.
@@ -33,6 +34,8 @@ pub struct Sighting {
     /// Octets of both sides, the lesser first: those of their numbers, however many times each was captured.
     octets: [u64; 2],
     last: Place,
+    /// The end that is judged there.
+    local: Local,
     /// The one of `ends` that has not closed, and for how long.
     pub(super) holder: Option<usize>,
     pub(super) held: Option<TimeDelta>,
@@ -98,6 +101,7 @@ impl Sighting {
             is_turned: false,
             client: end(flow.service().map_or(Side::A, Side::other)),
             octets,
+            local: judgement.local,
             holder: judgement.holder.map(|side| side as usize),
             held: judgement.held,
             doubts: judgement.doubts,
@@ -122,6 +126,9 @@ impl Sighting {
         self.is_turned ^= true;
         self.ends.reverse();
         self.sides.reverse();
+        if let Local::Side(side) = &mut self.local {
+            *side = side.other();
+        }
         self.holder = self.holder.map(|holder| 1 - holder);
     }
 
@@ -150,6 +157,17 @@ impl Sighting {
     /// Can it be the same connection by another clock? Each point has one of its own.
     pub(super) fn may_be_by_clock(&self, other: &Sighting) -> bool {
         self.point != other.point && !self.has_port_alone(other)
+    }
+
+    /// Tells whether `--local` names ends of another sight of the same connection that it does not name here: a client is
+    /// known best as it dialled, and its server as it was reached.
+    pub(super) fn is_named_less(&self, other: &Sighting) -> bool {
+        let is_client = |side| self.ends.get(side as usize) == Some(&self.client);
+        match self.local {
+            Local::Neither => other.local != Local::Neither,
+            Local::Side(side) => other.local == Local::Both && is_client(side),
+            Local::Both | Local::Unknown => false,
+        }
     }
 
     fn has_port_alone(&self, other: &Sighting) -> bool {

@@ -291,7 +291,8 @@ impl Suspects {
         for (key, hash) in &watched {
             coming.next().into_iter().for_each(|hash| shards.prefetch_flow(*hash));
             for flow in shards.flows_of(*hash, key) {
-                if is_seen_first(key, &flow, &watched, shards, rewrites) {
+                let local = look.orders.policy.local.as_ref();
+                if is_seen_first(key, &flow, &watched, shards, rewrites, local) {
                     let known = known_before.get(&flow.id()).copied();
                     let orders = look.orders;
                     let judged = || {

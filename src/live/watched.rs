@@ -4,26 +4,33 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use crate::endpoints::EndpointSet;
 use crate::engine::shards::Shards;
 use crate::join::rewrites::Rewrites;
 use crate::place::Time;
 use crate::summary::Judged;
 use crate::tcp::flow::Flow;
-use crate::tcp::segment::FlowKey;
+use crate::tcp::segment::{End, FlowKey};
 use crate::tcp::side::Side;
 
 /// 4-tuples that may hold a half-closed flow, with their hashes.
 pub type Watched = HashMap<FlowKey, u64, RandomState>;
 
-/// Tells whether a flow is none that was seen under another pair of addresses before, where it is watched, too.
+/// Tells whether a flow is none that was seen under another pair of addresses before, where it is watched, too, and
+/// `--local` does not name an end of this pair alone.
 pub fn is_seen_first(
     key: &FlowKey,
     flow: &Flow,
     watched: &Watched,
     shards: &Shards,
     rewrites: &Rewrites,
+    local: Option<&EndpointSet>,
 ) -> bool {
-    let first = rewrites.seen_first(key);
+    let is_named = |key: &FlowKey| {
+        let mut ends = [End::Lower, End::Upper].into_iter().map(|end| key.endpoint(end));
+        local.is_none_or(|local| ends.any(|end| local.contains(end)))
+    };
+    let first = rewrites.seen_first(key).filter(|first| is_named(first) || !is_named(key));
     let sight = first.and_then(|first| Some((first, *watched.get(&first)?)));
     sight.is_none_or(|(first, hash)| {
         let mut flows = shards.flows_of(hash, &first);

@@ -216,7 +216,7 @@ impl Note {
                 "The connection, or a part of one, is of Multipath TCP (RFC 8684): its end is a DATA_FIN among the options, which is not read, and its parts stay open as far as packets, and lists of TCP alone, tell. The kernel knows: closewait sockets, on the host, or ss -Man."
             }
             Note::Rewritten => {
-                "The connection was captured under two pairs of addresses (NAT, a sidecar). It counts once, under those that were dialled."
+                "The connection was captured under two pairs of addresses (NAT, a sidecar). It counts once, under those that were dialled, or under those that --local names."
             }
         }
     }

@@ -213,7 +213,7 @@ phrases! {
     all_ended(list): "Connections: {list}." => "连接：{list}。";
     in_transaction(n): " ({n} in a transaction)" => "（{n} 条在事务中）";
     unknown_because(n, name, sentence): "{n} unknown ({name}): {sentence}." => "{n} 条无法判断（{name}）：{sentence}。";
-    rewritten(connections): "Addresses were rewritten (NAT, a sidecar?): {connections} shown under two pairs of them, counted once, as dialled." => "地址被改写过（NAT、sidecar？）：{connections}以两组地址出现，只计一次，以拨出的地址为准。";
+    rewritten(connections): "Addresses were rewritten (NAT, a sidecar?): {connections} shown under two pairs of them, counted once, as dialled or as --local names them." => "地址被改写过（NAT、sidecar？）：{connections}以两组地址出现，只计一次，以拨出的地址（或 --local 指明的地址）为准。";
     seen_twice(connections): "{connections} seen at two capture points, counted once." => "{connections}在两个抓包点都被看到，只计一次。";
     seen_often(connections): "{connections} seen at two capture points or more, counted once." => "{connections}在两个或更多抓包点被看到，只计一次。";
     apart(connections, time): "{connections} with the initial numbers of one at another point, up to {time} apart: the same by other clocks, perhaps; each counts." => "{connections}与另一抓包点的连接初始序号相同，时间相差最多 {time}：可能是同一条连接，只是时钟不同；分别计数。";
