@@ -75,6 +75,8 @@ enum About {
 pub struct Refusal {
     pub code: Box<str>,
     message: Box<str>,
+    /// A program of the client's may have said it.
+    is_scripts: bool,
     /// Nothing had been asked.
     pub unsolicited: bool,
 }
@@ -87,6 +89,7 @@ impl Refusal {
         Refusal {
             code: known.map_or_else(|| "?".into(), |known| (*known).into()),
             message: name(if known.is_some() { message.trim_ascii() } else { text }),
+            is_scripts: known.is_none(),
             unsolicited: false,
         }
     }
@@ -101,11 +104,11 @@ impl Refusal {
         &*self.code == "DENIED" || ["max number of clients", "Protocol error"].iter().any(is_said)
     }
 
-    /// A script's words can be anything.
+    /// Returns its words. A script's can be anything.
     pub fn message(&self, literals: bool) -> Box<str> {
         match literals {
             true => self.message.clone(),
-            false if &*self.code == "?" || self.message.contains("script") => "?".into(),
+            false if self.is_scripts || self.message.contains("script") => "?".into(),
             false => without_values(&self.message).into(),
         }
     }
@@ -304,8 +307,9 @@ impl Redis {
             let error = Refusal::read(text);
             // Of whom nobody has heard a word, the words may not have been seen.
             let is_unasked = !was_asked && !self.unmatched && self.last.is_some();
+            let is_scripts = error.is_scripts || self.may_be_of_script(asked.as_ref());
             let unsolicited = is_unasked || error.ends();
-            Box::new(Refusal { unsolicited, ..error })
+            Box::new(Refusal { unsolicited, is_scripts, ..error })
         });
         self.session.was_let_in |= !is_error;
         // What was lost may have been asked before that which this answers.
@@ -325,6 +329,12 @@ impl Redis {
         } else if let Some(asked) = asked.filter(|_| !is_error) {
             self.session.grant(asked);
         }
+    }
+
+    /// Returns whether a program of the client's may have said what answers this. Of what was not seen to be asked,
+    /// nobody knows.
+    fn may_be_of_script(&self, asked: Option<&Asked>) -> bool {
+        asked.map_or(self.unmatched, |asked| *asked == Asked::Script)
     }
 
     /// Returns whether it is the answer to PSYNC, by its words: no other command has such a one.

@@ -29,6 +29,8 @@ pub enum Asked {
     Monitor,
     /// From its answer on the server tells everything.
     Streams,
+    /// A program of the client's answers it.
+    Script,
 }
 
 /// A greeting: the user, and the client's name.
@@ -53,6 +55,7 @@ impl Asked {
                 | Asked::Channels(_)
                 | Asked::Monitor
                 | Asked::Streams
+                | Asked::Script
         )
     }
 
@@ -96,6 +99,7 @@ impl Asked {
             Effect::Subscribe | Effect::Unsubscribe => Asked::Channels(command.arguments() - 1),
             Effect::Monitor => Asked::Monitor,
             Effect::Streams => Asked::Streams,
+            _ if command.runs_script() => Asked::Script,
             _ => Asked::Any,
         }
     }

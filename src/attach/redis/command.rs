@@ -80,6 +80,10 @@ const SECRET: &[&str] = &["ACL", "AUTH", "CONFIG", "HELLO", "MIGRATE"];
 const BLOCKING: [&str; 8] =
     ["BLPOP", "BRPOP", "BLMOVE", "BLMPOP", "BRPOPLPUSH", "BZPOPMIN", "BZPOPMAX", "BZMPOP"];
 
+/// Commands that run a program of the client's, which answers with whatever words it likes, or read one.
+const SCRIPTING: [&str; 8] =
+    ["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO", "FUNCTION", "SCRIPT"];
+
 /// Commands after which the server sends by itself.
 const STREAMING: [&str; 2] = ["PSYNC", "SYNC"];
 
@@ -247,6 +251,11 @@ impl Command {
     pub fn wants_answer(&self) -> bool {
         let waits = matches!(self.effect(), Effect::Blocks | Effect::Subscribe | Effect::Streams);
         waits || self.is_one_of(0, &READING).is_some()
+    }
+
+    /// Returns whether an error that answers it may have the words of a program.
+    pub fn runs_script(&self) -> bool {
+        self.is_one_of(0, &SCRIPTING).is_some()
     }
 
     pub fn effect(&self) -> Effect {

@@ -51,6 +51,30 @@ fn a_transaction_is_open_until_exec_or_discard() {
     assert_eq!((facts.in_transaction, facts.answered), (None, Some(false)));
 }
 
+/// Its words can be anything, whatever code it puts before them.
+#[test]
+fn the_words_of_a_script_are_not_shown() {
+    let message = |command: &str, answer: &str| {
+        let error = turns(&[("GET k", "$-1\r\n"), (command, answer)]).server_error;
+        error.map(|error| (error.message, error.code))
+    };
+    let hidden = |code: &str| Some(("?".into(), ErrorCode::Name(code.into())));
+    for command in ["EVAL x 0", "evalsha x 0", "EVAL_RO x 0", "FCALL f 0", "FUNCTION LOAD x"] {
+        assert_eq!(message(command, "-ERR Secret is broke\r\n"), hidden("ERR"), "{command}");
+        assert_eq!(message(command, "-WRONGTYPE Secret\r\n"), hidden("WRONGTYPE"), "{command}");
+        assert_eq!(message(command, "-Secret\r\n"), hidden("?"), "{command}");
+    }
+    let own = message("GET k", "-ERR wrong number of arguments\r\n");
+    assert_eq!(own.map(|(message, _)| message).as_deref(), Some("wrong number of arguments"));
+    // What it answers was not seen.
+    let mut middle = Redis::begin(Opening { assumed: true, path: false });
+    middle.take(Client, Time::from_nanos(1), Piece::Missing(9));
+    middle.take(Client, Time::from_nanos(2), Piece::Data(&cmd("GET k")));
+    middle.take(Server, Time::from_nanos(3), Piece::Data(b"-ERR Secret\r\n"));
+    let error = middle.facts(false).server_error;
+    assert_eq!(error.map(|error| error.message).as_deref(), Some("?"));
+}
+
 /// Another database is used from EXEC on, and not before it.
 #[test]
 fn what_is_queued_changes_nothing_yet() {
