@@ -48,7 +48,9 @@ pub fn said(before: &Facts, now: &Facts, from: End) -> Vec<Said> {
         all.push(Said::Compressed);
     }
     let is_asked = |facts: &Facts| (facts.last_statement_at, facts.last_command);
-    if let Some(goodbye) = now.goodbye.filter(|_| before.goodbye.is_none()) {
+    let is_answered = now.answered == Some(true) && before.answered == Some(false);
+    // A leave that comes with an answer is the statement that was answered.
+    if let Some(goodbye) = now.goodbye.filter(|_| before.goodbye.is_none() && !is_answered) {
         all.push(asked(goodbye.into()));
     } else if let Some(statement) = &now.last_statement
         && is_asked(now) != is_asked(before)
@@ -59,7 +61,7 @@ pub fn said(before: &Facts, now: &Facts, from: End) -> Vec<Said> {
         Some(error) if now.server_error != before.server_error => {
             all.push(Said::Refused(error.clone()));
         }
-        _ if now.answered == Some(true) && before.answered == Some(false) => {
+        _ if is_answered => {
             all.push(Said::Answered(now.in_transaction));
         }
         _ => {}

@@ -41,7 +41,7 @@ impl Mysql {
             statements_at,
             more_statements: self.transaction.log().filter(|_| is_open).map_or(0, |log| log.more),
             path: self.path(literals),
-            goodbye: self.goodbye(),
+            goodbye: self.goodbye().or_else(|| self.released_by()),
             before_login: self.before_login(),
             waits_by: self.waits_by(),
             server_error: self.error.as_deref().map(|error| error.show(literals)),
@@ -54,6 +54,15 @@ impl Mysql {
 
     pub(super) fn goodbye(&self) -> Option<&'static str> {
         self.quit.then(|| Command::QUIT.name()).flatten()
+    }
+
+    /// Returns the last statement if the server carried it out and was to end the connection with it.
+    fn released_by(&self) -> Option<&'static str> {
+        let last = self.exchange.last();
+        let is_refused = self.error.as_ref().is_some_and(|error| !error.unsolicited);
+        let is_done = self.exchange.answered() == Some(true) && !is_refused;
+        let executes = is_done && last.command.is_some_and(Command::executes);
+        if executes { last.text.release() } else { None }
     }
 
     fn waits_by(&self) -> Option<&'static str> {
@@ -122,7 +131,9 @@ fn show_last(last: &Statement, literals: bool) -> Option<Box<str>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{OPEN, PROTOCOL_41, Talk, WITH_DB, error, statements};
+    use super::super::tests::{
+        IDLE, OPEN, PROTOCOL_41, Talk, WITH_DB, error, ok, query, statements,
+    };
     use super::*;
     use crate::attach::{Opening, PathStep};
 
@@ -137,6 +148,35 @@ mod tests {
             assert_eq!(of(Talk::default(), code), None, "{code}: before the greeting");
         }
         assert_eq!(of(login(), 1053), None, "the server goes down");
+    }
+
+    #[test]
+    fn who_asks_the_server_to_end_the_connection_has_taken_its_leave() {
+        let begun = || Talk::logged_in(0).ask("begin", OPEN);
+        let asked = begun().client(&query("commit release"));
+        assert_eq!(asked.facts().goodbye, None, "not answered yet");
+        let facts = asked.clone().server(&ok(IDLE)).facts();
+        assert_eq!(facts.goodbye, Some("COMMIT RELEASE"));
+        assert_eq!((facts.in_transaction, facts.answered), (Some(false), Some(true)));
+        assert_eq!(asked.server(&error(1180, "HY000", "no")).facts().goodbye, None);
+        assert_eq!(begun().ask("commit no release", IDLE).facts().goodbye, None);
+        let again = begun().ask("rollback release", IDLE).ask("select 1", IDLE);
+        assert_eq!(again.facts().goodbye, None, "it went on");
+        let mut mysql = Mysql::begin(Opening { assumed: false, path: true });
+        begun().ask("commit release", IDLE).read_by(&mut mysql);
+        let path = ["begin", "commit release"].map(|text| PathStep::Said(text.into()));
+        assert_eq!(mysql.facts(false).path, path, "said once");
+    }
+
+    #[test]
+    fn statements_that_leave_the_transaction_as_it_is() {
+        for sql in
+            ["values (1)", "(select 3)", "handler t open", "help 'x'", "deallocate prepare s"]
+        {
+            let facts = Talk::logged_in(0).ask("begin", OPEN).ask(sql, OPEN).facts();
+            assert_eq!(facts.statements.first().map(|sql| &**sql), Some("begin"), "{sql}");
+            assert_eq!((facts.statements.len(), facts.begun.is_some()), (2, true), "{sql}");
+        }
     }
 
     #[test]

@@ -48,6 +48,23 @@ pub fn of_nth<'a>(mut tokens: impl Iterator<Item = Token<'a>>, index: usize, cut
     kind(words)
 }
 
+/// Returns what a single statement asks for if the connection is to end with it: `COMMIT RELEASE`, say.
+pub fn release<'a>(tokens: impl Iterator<Item = Token<'a>>) -> Option<&'static str> {
+    let mut tokens = tokens.filter(|token| *token != Token::Symbol(b';')).peekable();
+    let is = |token: &Token<'_>, word: &str| matches!(token, Token::Word(it) if it.eq_ignore_ascii_case(word.as_bytes()));
+    let name = match tokens.next()? {
+        first if is(&first, "commit") => "COMMIT RELEASE",
+        first if is(&first, "rollback") => "ROLLBACK RELEASE",
+        _ => return None,
+    };
+    tokens.next_if(|token| is(token, "work"));
+    let chains = tokens.next_if(|token| is(token, "and")).is_some();
+    let is_none = !chains
+        || ["no", "chain"].iter().all(|word| tokens.next().is_some_and(|token| is(&token, word)));
+    let releases = tokens.next().is_some_and(|token| is(&token, "release"));
+    (is_none && releases && tokens.next().is_none()).then_some(name)
+}
+
 /// Returns whether an error of the `index`th of several statements may be that of another one, which it runs: a
 /// procedure's, or one that is made when it is executed. `cut` says that a part of the text is missing.
 pub fn runs_others<'a>(
@@ -79,7 +96,8 @@ fn may_run_others([first, second, _]: [Option<Token<'_>>; 3]) -> bool {
         || is(first, b"set") && is(second, b"statement")
 }
 
-/// The first words of a statement; returns the token that ended it. What is no word takes its place as an empty one.
+/// The first words of a statement; returns the token that ended it. What is no word takes its place as an empty one, but
+/// for a parenthesis and the colon behind a label.
 fn first_words<'a>(
     tokens: &mut impl Iterator<Item = Token<'a>>,
     words: &mut [Option<&'a [u8]>; 3],
@@ -87,7 +105,12 @@ fn first_words<'a>(
     let mut first = [None; 3];
     let end = first_tokens(tokens, &mut first);
     *words = first.map(|token| {
-        token.map(|token| if let Token::Word(word) = token { word } else { &b""[..] })
+        token.map(|token| match token {
+            Token::Word(word) => word,
+            Token::Symbol(b'(') => b"(",
+            Token::Symbol(b':') => b":",
+            _ => b"",
+        })
     });
     end
 }
@@ -145,13 +168,21 @@ pub fn begins_with_keeping(text: &[u8]) -> bool {
     })
 }
 
+/// Words that begin nothing else either, unless they are a label of one of MariaDB's blocks.
+const UNLABELLED: [&str; 8] =
+    ["(", "values", "table", "handler", "help", "get", "prepare", "deallocate"];
+
 fn kind(words: [Option<&[u8]>; 3]) -> Kind {
     let is = |word: Option<&[u8]>, name: &str| {
         word.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
     };
     let any = |names: &[&str]| names.iter().any(|name| is(words[0], name));
     let second = words[1];
-    if words[0].is_some_and(keeps) {
+    if is(second, ":") {
+        Kind::Unknown
+    } else if words[0].is_some_and(keeps) || any(&UNLABELLED) {
+        Kind::Keeps
+    } else if any(&["drop"]) && is(second, "prepare") || any(&["xa"]) && is(second, "end") {
         Kind::Keeps
     } else if any(&["set"]) {
         let other =

@@ -102,6 +102,12 @@ impl SqlText {
         }
     }
 
+    /// Returns what it asks for if the connection is to end with it: `COMMIT RELEASE`, say.
+    pub fn release(&self) -> Option<&'static str> {
+        let ends = self.begins_with(&["commit", "rollback"]) && self.is_single();
+        if ends { kind::release(self.tokens()) } else { None }
+    }
+
     /// Returns whether an error of its `index`th statement may be that of another one, which it runs.
     pub fn runs_others(&self, index: usize) -> bool {
         self.none || kind::runs_others(self.tokens(), index, self.cut)
@@ -258,6 +264,21 @@ mod tests {
             ("call p()", Kind::Unknown),
             ("/*!50000 commit */", Kind::Unknown),
             ("create table t (a int)", Kind::Unknown),
+            ("(select 1)", Kind::Keeps),
+            ("( (select 1) union select 2)", Kind::Keeps),
+            ("values (1), (2)", Kind::Keeps),
+            ("table t", Kind::Keeps),
+            ("handler t read first", Kind::Keeps),
+            ("help 'select'", Kind::Keeps),
+            ("get diagnostics @n = number", Kind::Keeps),
+            ("prepare s from 'commit'", Kind::Keeps),
+            ("execute s", Kind::Unknown),
+            ("deallocate prepare s", Kind::Keeps),
+            ("drop prepare s", Kind::Keeps),
+            ("drop table t", Kind::Unknown),
+            ("xa end 'x'", Kind::Keeps),
+            ("xa start 'x'", Kind::Unknown),
+            ("help: begin not atomic commit; end", Kind::Unknown),
             ("", Kind::Keeps),
             ("/* ping */", Kind::Keeps),
         ] {
@@ -266,6 +287,24 @@ mod tests {
         let many = text("begin; update t set a=';'; call p(); commit");
         let kinds = [0, 1, 2, 3].map(|index| many.kind(index));
         assert_eq!(kinds, [Kind::Begins, Kind::Keeps, Kind::Unknown, Kind::Unknown]);
+    }
+
+    #[test]
+    fn statements_that_end_their_connection() {
+        for (sql, expected) in [
+            ("commit release", Some("COMMIT RELEASE")),
+            ("ROLLBACK WORK AND NO CHAIN RELEASE;", Some("ROLLBACK RELEASE")),
+            ("commit and no chain release", Some("COMMIT RELEASE")),
+            ("commit no release", None),
+            ("commit and chain", None),
+            ("commit and chain no release", None),
+            ("rollback to release", None),
+            ("release savepoint a", None),
+            ("commit release; select 1", None),
+            ("commit", None),
+        ] {
+            assert_eq!(text(sql).release(), expected, "{sql}");
+        }
     }
 
     #[test]
