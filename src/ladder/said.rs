@@ -54,6 +54,7 @@ pub fn said(before: &Facts, now: &Facts, from: End) -> Vec<Said> {
         all.push(asked(goodbye.into()));
     } else if let Some(statement) = &now.last_statement
         && is_asked(now) != is_asked(before)
+        && now.last_statement_at >= before.last_statement_at
     {
         all.push(asked(statement.clone()));
     }

@@ -258,7 +258,7 @@ impl Postgresql {
             b'B' => self.bind(message),
             b'E' => self.execute(message),
             b'D' => {
-                self.before_unit();
+                self.before_unit(message.at);
                 self.units.open(message.at);
             }
             b'C' => self.close(message),
@@ -281,7 +281,7 @@ impl Postgresql {
 
     /// A statement of the last unit, which ends with it or not.
     fn ask(&mut self, at: Time, text: SqlText, closes: bool) {
-        self.before_unit();
+        self.before_unit(at);
         if !self.units.say(at, text) {
             self.units.clear();
             self.unmatched = true;
@@ -294,7 +294,7 @@ impl Postgresql {
     }
 
     /// A unit begins while others wait: the client does not wait for answers, or they were not seen.
-    fn before_unit(&mut self) {
+    fn before_unit(&mut self, at: Time) {
         if self.units.is_empty() {
             self.doubtful = false;
         }
@@ -307,8 +307,9 @@ impl Postgresql {
             (unit.closed, unit.cut_off, unit.merged) = (false, false, true);
         } else if !self.heard {
             self.pipelines = true;
-            // The answer may be in what was lost, which was known before.
-            self.unmatched |= self.server.is_lost();
+            // The answer may be in what was lost, which was known before, but to what was asked in the same segment.
+            let is_same = at != Time::UNKNOWN && self.units.iter().all(|unit| unit.at == at);
+            self.unmatched |= self.server.is_lost() && !is_same;
         } else if self.server.is_lost() || !self.units.are_seen() {
             self.units.clear();
             self.unmatched |= self.pipelines;
@@ -336,7 +337,7 @@ impl Postgresql {
     }
 
     fn parse(&mut self, message: &Message<'_>) {
-        self.before_unit();
+        self.before_unit(message.at);
         self.units.open(message.at);
         let text = match Message::text(message.body) {
             Some((name, rest)) => {
@@ -350,7 +351,7 @@ impl Postgresql {
     }
 
     fn bind(&mut self, message: &Message<'_>) {
-        self.before_unit();
+        self.before_unit(message.at);
         self.units.open(message.at);
         let names = Message::text(message.body)
             .and_then(|(portal, rest)| Some((portal, Message::text(rest)?.0)));
@@ -366,7 +367,7 @@ impl Postgresql {
     }
 
     fn close(&mut self, message: &Message<'_>) {
-        self.before_unit();
+        self.before_unit(message.at);
         self.units.open(message.at);
         if let [b'S', name @ ..] = message.body
             && let Some((name, _)) = Message::text(name)
@@ -376,7 +377,7 @@ impl Postgresql {
     }
 
     fn sync(&mut self, at: Time) {
-        self.before_unit();
+        self.before_unit(at);
         match self.units.open(at) {
             Some(unit) => unit.closed = true,
             None => self.unmatched = true,

@@ -2,7 +2,7 @@
 
 use super::transaction::Log;
 use super::unit::Unit;
-use super::{Postgresql, Statement};
+use super::{Phase, Postgresql, Statement};
 use crate::attach::facts::Tag;
 use crate::attach::sql::tags;
 use crate::attach::{Begun, Facts, PathStep, Protocol};
@@ -18,7 +18,8 @@ impl Log {
             *self = Log::default();
         }
         let Some(unit) = unit else { return };
-        unit.texts.iter().for_each(|text| self.push(text));
+        let tried = unit.failed_early().map_or(unit.texts.len(), |at| at + 1);
+        unit.texts.iter().take(tried).for_each(|text| self.push(text));
         if !was_open && !is_open && self.kept.len() > MAX_OUTSIDE {
             let last = self.kept.split_off(self.kept.len() - MAX_OUTSIDE);
             *self = Log::default();
@@ -49,6 +50,7 @@ impl Postgresql {
             last_statement_at: command.map(|_| *at),
             tags: self.tags(is_open),
             answered: command.and_then(|_| self.answered()),
+            half_asked: self.has_half_a_request(),
             in_transaction,
             never_begun: self.is_before_login(),
             transaction_since: transaction.since.filter(|_| is_open),
@@ -91,6 +93,12 @@ impl Postgresql {
             false if self.units.iter().all(is_sure) && !is_lost => Some(false),
             false => None,
         }
+    }
+
+    /// Returns whether the client has begun to ask for something, and nothing was missed.
+    fn has_half_a_request(&self) -> bool {
+        let is_sure = self.confirmed == Some(true) && self.session.ready && !self.truncated;
+        is_sure && self.phase == Phase::Messages && self.client.is_within()
     }
 
     fn in_transaction(&self) -> Option<bool> {

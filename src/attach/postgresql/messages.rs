@@ -17,6 +17,8 @@ pub struct Messages {
     body: Vec<u8>,
     at: Time,
     cut: bool,
+    /// A part of it cannot be seen.
+    holed: bool,
     /// Nobody knows where a message begins.
     lost: bool,
 }
@@ -61,6 +63,11 @@ impl Messages {
     /// Nothing of a message has come that has not ended.
     pub fn is_between(&self) -> bool {
         !self.lost && self.got == 0
+    }
+
+    /// Returns whether a message has begun that has not ended, of which all was seen so far.
+    pub fn is_within(&self) -> bool {
+        !self.lost && self.got > 0 && !self.holed
     }
 
     pub fn heap_octets(&self) -> usize {
@@ -110,7 +117,7 @@ impl Messages {
             self.lose();
             return None;
         }
-        self.cut = true;
+        (self.cut, self.holed) = (true, true);
         let beyond = octets > self.rest;
         self.rest = self.rest.saturating_sub(octets);
         if self.rest > 0 {
@@ -142,7 +149,7 @@ impl Messages {
             return true;
         }
         if self.got == 0 {
-            (self.at, self.cut) = (at, false);
+            (self.at, self.cut, self.holed) = (at, false, false);
             self.body = Vec::new();
         }
         while self.got < need {

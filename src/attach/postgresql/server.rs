@@ -126,8 +126,14 @@ impl Postgresql {
         }
     }
 
+    /// Notes that some of several answers may be in what was not seen.
+    fn mismatch(&mut self) {
+        self.unmatched |= self.pipelines && self.units.len() > 1;
+    }
+
     /// The thread is lost, but what a segment ends with is known all the same.
     fn read_end(&mut self, messages: &mut Messages, data: &[u8]) {
+        self.mismatch();
         if let [.., b'Z', 0, 0, 0, 5, status @ (b'I' | b'T' | b'E')] = data {
             messages.find();
             return self.ready(*status, true);
@@ -150,13 +156,14 @@ impl Postgresql {
         (self.session.ready, self.session.welcomes) = (true, false);
         self.session.backslash = None;
         self.transaction.forget();
-        self.unmatched |= self.pipelines && self.units.len() > 1;
+        self.mismatch();
         self.lose_waits();
         self.not_heard();
     }
 
     /// A part of an answer was not seen, its end perhaps.
     fn not_heard(&mut self) {
+        self.mismatch();
         if let Some(unit) = self.units.front() {
             unit.unheard = true;
         }
@@ -325,6 +332,15 @@ impl Postgresql {
         unit
     }
 
+    /// Goes back to the statement that failed: what follows it in its unit was asked, and not carried out.
+    fn pass_over(&mut self, unit: Option<&Unit>) {
+        let is_last = self.units.is_empty() && self.last.command == Some("Execute");
+        let failed = unit.and_then(|unit| unit.texts.get(unit.failed_early()?));
+        if let Some((at, text)) = failed.filter(|_| is_last && !self.missed) {
+            (self.last.at, self.last.text) = (*at, text.clone());
+        }
+    }
+
     fn ready(&mut self, status: u8, last: bool) {
         self.confirmed = Some(true);
         self.session.ready = true;
@@ -344,6 +360,7 @@ impl Postgresql {
         if !failed {
             self.error = None;
         }
+        self.pass_over(unit.as_ref());
         let was_open = self.transaction.open == Some(true);
         if let Some(path) = &mut self.path {
             path.step(was_open, status != b'I', unit.as_ref());

@@ -5,6 +5,7 @@ use crate::attach::{Begun, ErrorCode};
 use crate::regressions::kept;
 
 /// A conversation, said by said.
+#[derive(Clone)]
 pub(super) struct Talk {
     pg: Postgresql,
     at: i128,

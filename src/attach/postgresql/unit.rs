@@ -49,6 +49,13 @@ impl Unit {
         }
     }
 
+    /// Returns the place of the statement that failed where others follow it: a server passes over those.
+    pub fn failed_early(&self) -> Option<usize> {
+        let at = usize::from(self.done);
+        let is_seen = self.failed && !self.unsure && !self.unheard && !self.goes_on;
+        (is_seen && at + 1 < self.texts.len()).then_some(at)
+    }
+
     /// Returns whether its statements leave a transaction open, or none, where it stands so already.
     pub fn leaves(&self, open: bool) -> bool {
         let leaves = |text: &SqlText| match text.effect() {
@@ -151,5 +158,71 @@ impl Units {
         self.octets
             + (texts + self.spare.capacity()) * size_of::<(Time, SqlText)>()
             + self.waiting.capacity() * size_of::<Unit>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::attach::postgresql::tests::{Talk, done, error, extended, message, query};
+    use crate::attach::{PathStep, Peer};
+    use crate::tcp::stream::Piece;
+
+    fn complete(tag: &str) -> Vec<u8> {
+        message("C", &[tag.as_bytes(), b"\0"].concat())
+    }
+
+    #[test]
+    fn what_follows_a_statement_that_failed_was_not_carried_out() {
+        let begun = || Talk::logged_in().client(&query("begin")).server(&done("BEGIN", "T"));
+        let sync = message("S", b"");
+        let asked = ["select 1/0", "update t set a=1", "commit"].map(extended).concat();
+        let asked = begun().client(&[asked, sync].concat());
+        assert_eq!(asked.facts().last_statement.as_deref(), Some("commit"));
+        let failed = |done: &[Vec<u8>], ready: &[u8]| {
+            let refused = error("ERROR", "22012", "division by zero");
+            [&done.concat(), &refused, ready].concat()
+        };
+        let ready = message("Z", b"E");
+        let facts = asked.clone().server(&failed(&[], &ready)).facts();
+        assert_eq!(facts.last_statement.as_deref(), Some("select ?/?"));
+        assert_eq!((facts.answered, facts.in_transaction), (Some(true), Some(true)));
+        let path = ["begin", "select ?/?"].map(|text| PathStep::Said(text.into()));
+        assert_eq!(facts.path, path);
+        let one = asked.clone().server(&failed(&[complete("SELECT 1")], &ready)).facts();
+        assert_eq!(one.last_statement.as_deref(), Some("update t set a=?"));
+        let next = asked.server(&failed(&[], &ready)).client(&query("rollback"));
+        assert_eq!(next.facts().last_statement.as_deref(), Some("rollback"));
+    }
+
+    #[test]
+    fn what_was_lost_before_has_no_answer_to_what_is_asked_at_once() {
+        let lost = || Talk::logged_in().piece(Peer::Server, Piece::Missing(30));
+        let answers = [done("BEGIN", "T"), done("SELECT 1", "T")].concat();
+        let both = [query("begin"), query("select 5")].concat();
+        let facts = lost().client(&both).server(&answers).facts();
+        assert_eq!((facts.in_transaction, facts.answered), (Some(true), Some(true)));
+        assert_eq!(facts.statements.len(), 2);
+        // Asked in turn, the first may have its answer in it; and what is lost after both may have either's.
+        let in_turn = lost().client(&query("begin")).client(&query("select 5"));
+        assert_eq!(in_turn.server(&answers).facts().in_transaction, None);
+        let again = lost().client(&both).piece(Peer::Server, Piece::Missing(9));
+        let facts = again.server(&done("SELECT 1", "T")).facts();
+        assert_eq!((facts.in_transaction, facts.answered), (None, None));
+        let tail = lost().client(&both).server(&answers[3..]).facts();
+        assert_eq!((tail.in_transaction, tail.answered), (None, None));
+    }
+
+    #[test]
+    fn a_request_that_was_sent_in_part() {
+        let asked = query("select secret from accounts");
+        let begun = || Talk::logged_in().client(&query("select 1")).server(&done("SELECT 1", "I"));
+        for octets in [1, 5, 20] {
+            let half = begun().client(&asked[..octets]);
+            assert_eq!((half.facts().half_asked, half.facts().answered), (true, Some(true)));
+            let lost = half.clone().piece(Peer::Client, Piece::Missing(2));
+            assert!(!lost.facts().half_asked, "its end may have been lost");
+            assert!(!half.client(&asked[octets..]).facts().half_asked);
+        }
+        assert!(!begun().facts().half_asked);
     }
 }
