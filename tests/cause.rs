@@ -749,6 +749,30 @@ fn what_was_never_answered_is_not_forgotten() {
     assert_eq!(cause(&left(both)), "forgotten");
 }
 
+/// The server cannot answer what has only begun, whatever it answered before.
+#[test]
+fn a_request_that_was_sent_in_part_is_not_forgotten() {
+    let redis = |asked: &[u8]| {
+        let ping = Talk::with(6379).say(CLIENT, b"*1\r\n$4\r\nPING\r\n");
+        ping.say(SERVER, b"+PONG\r\n").say(CLIENT, asked)
+    };
+    let mysql = Talk::logged_in(3306).ask("SELECT 1", 2).say(CLIENT, b"\x40\0\0\0\x03SELECT");
+    let half = [
+        redis(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100\r\nx"),
+        postgresql().say(CLIENT, b"Q\0\0\0\x40SELECT"),
+        mysql,
+    ];
+    for talk in half {
+        let flow = &talk.wait(30).closed_by_server().report(&[])[0];
+        assert_eq!(cause(flow), "unanswered");
+        says(flow, "a request had begun, and never came to its end");
+    }
+    let begun = Talk::logged_in(3306).ask("BEGIN", 3).say(CLIENT, b"\x40\0\0\0\x03SELECT");
+    assert_eq!(cause(&begun.wait(30).closed_by_server().report(&[])[0]), "transaction-open");
+    let whole = redis(b"*1\r\n$4\r\nPING\r\n").say(SERVER, b"+PONG\r\n");
+    assert_eq!(cause(&whole.wait(30).closed_by_server().report(&[])[0]), "forgotten");
+}
+
 #[test]
 fn what_is_sent_after_the_fin_is_a_half_close_or_too_late() {
     let talk = || Talk::with(80).say(CLIENT, b"ask").say(SERVER, b"answer").closed_by_server();

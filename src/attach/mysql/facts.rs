@@ -33,6 +33,7 @@ impl Mysql {
             tags: self.tags(last, is_open),
             answered: if has_last { exchange.answered() } else { None },
             no_answer: last.command.is_some_and(Command::is_silent),
+            half_asked: self.has_half_a_request(),
             in_transaction,
             never_begun: self.is_before_login(),
             transaction_since: self.transaction.since().filter(|_| is_open),
@@ -54,6 +55,12 @@ impl Mysql {
 
     pub(super) fn goodbye(&self) -> Option<&'static str> {
         self.quit.then(|| Command::QUIT.name()).flatten()
+    }
+
+    /// Returns whether the client has begun to ask for something, and nothing was missed.
+    fn has_half_a_request(&self) -> bool {
+        let is_sure = self.confirmed == Some(true) && !self.truncated;
+        is_sure && self.phase == Phase::Commands && self.client.is_within()
     }
 
     /// Returns the last statement if the server carried it out and was to end the connection with it.
@@ -135,7 +142,8 @@ mod tests {
         IDLE, OPEN, PROTOCOL_41, Talk, WITH_DB, error, ok, query, statements,
     };
     use super::*;
-    use crate::attach::{Opening, PathStep};
+    use crate::attach::{Opening, PathStep, Peer};
+    use crate::tcp::stream::Piece;
 
     #[test]
     fn whatever_error_answers_a_login_it_is_a_refusal() {
@@ -166,6 +174,20 @@ mod tests {
         begun().ask("commit release", IDLE).read_by(&mut mysql);
         let path = ["begin", "commit release"].map(|text| PathStep::Said(text.into()));
         assert_eq!(mysql.facts(false).path, path, "said once");
+    }
+
+    #[test]
+    fn a_request_that_was_sent_in_part() {
+        let asked = [&[40, 0, 0, 0][..], &query("select secret from accounts")].concat();
+        for (octets, half) in [(&asked[..], true), (&asked[..2], true), (&[], false)] {
+            let mut mysql = Mysql::new(false);
+            Talk::logged_in(0).ask("select 1", IDLE).read_by(&mut mysql);
+            mysql.take(Peer::Client, Time::UNKNOWN, Piece::Data(octets));
+            let facts = mysql.facts(false);
+            assert_eq!((facts.half_asked, facts.answered), (half, Some(true)));
+            mysql.take(Peer::Client, Time::UNKNOWN, Piece::Missing(1));
+            assert!(!mysql.facts(false).half_asked, "its end may have been lost");
+        }
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Frames {
         self.thread == Thread::Lost
     }
 
+    /// Returns whether a packet has begun that has not ended, of which all was seen so far.
+    pub fn is_within(&self) -> bool {
+        let is_begun = self.read > 0 || self.continues;
+        is_begun && self.thread == Thread::Held && !self.holed
+    }
+
     /// The boundaries of packets are not known any more.
     pub fn lose(&mut self) {
         *self = Frames { thread: Thread::Lost, ..Frames::default() };

@@ -181,6 +181,7 @@ impl Protocol for Redis {
             last_statement_at: self.last.as_ref().map(|(at, _)| *at),
             answered: self.last.as_ref().and_then(|_| self.answered()),
             no_answer: self.is_silent,
+            half_asked: self.has_half_a_request(),
             in_transaction,
             never_begun: in_transaction.is_some() && self.confirmed != Some(true),
             transaction_since: self.log.since.filter(|_| is_open),
@@ -246,6 +247,12 @@ impl Redis {
     fn is_untold(&self) -> bool {
         let is_open = !self.done && !self.is_silent && self.last.is_some();
         is_open && self.answered().is_none()
+    }
+
+    /// Returns whether the client has begun to ask for something, and nothing was missed.
+    fn has_half_a_request(&self) -> bool {
+        let is_sure = self.confirmed == Some(true) && !self.truncated && !self.done;
+        is_sure && self.client.is_within()
     }
 
     fn in_transaction(&self) -> Option<bool> {

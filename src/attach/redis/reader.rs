@@ -25,6 +25,8 @@ pub struct Reader {
     len: u64,
     kept: Vec<u8>,
     cut: bool,
+    /// A part of the value cannot be seen.
+    holed: bool,
     /// Octets of the line that came already.
     line: usize,
     /// Elements that are to come, of each aggregate that is open.
@@ -81,6 +83,11 @@ impl Reader {
     /// Returns whether no value has begun that has not ended.
     pub fn is_between(&self) -> bool {
         self.state == State::Kind && self.open.is_empty()
+    }
+
+    /// Returns whether a value has begun that has not ended, of which all was seen so far.
+    pub fn is_within(&self) -> bool {
+        !self.is_lost() && !self.is_between() && !self.holed
     }
 
     pub fn heap_octets(&self) -> usize {
@@ -200,7 +207,7 @@ impl Reader {
             self.lose();
             return None;
         }
-        self.cut = true;
+        (self.cut, self.holed) = (true, true);
         self.rest -= octets;
         (self.rest == 0).then(|| self.end_text())
     }
@@ -318,7 +325,7 @@ impl Reader {
             }
             self.open.pop();
         }
-        self.index = 0;
+        (self.index, self.holed) = (0, false);
         (depth, index, true)
     }
 }

@@ -75,6 +75,24 @@ fn the_words_of_a_script_are_not_shown() {
     assert_eq!(error.map(|error| error.message).as_deref(), Some("?"));
 }
 
+#[test]
+fn a_request_that_was_sent_in_part() {
+    let set = cmd("SET a Secret");
+    let half = |octets: usize, more: &[Piece<'_>]| {
+        let answered = [(Client, cmd("GET k")), (Server, b"$-1\r\n".to_vec())];
+        let mut redis = talk(&answered);
+        redis.take(Client, Time::from_nanos(9), Piece::Data(&set[..octets]));
+        more.iter().for_each(|piece| redis.take(Client, Time::from_nanos(9), *piece));
+        redis.facts(false).half_asked
+    };
+    for octets in [1, 4, 9, 20, set.len() - 1] {
+        assert!(half(octets, &[]), "{octets}");
+        assert!(!half(octets, &[Piece::Missing(1)]), "{octets}: its end may have been lost");
+        assert!(!half(octets, &[Piece::Data(&set[octets..])]));
+    }
+    assert!(!half(set.len(), &[]));
+}
+
 /// Another database is used from EXEC on, and not before it.
 #[test]
 fn what_is_queued_changes_nothing_yet() {
