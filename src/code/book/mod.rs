@@ -446,7 +446,11 @@ impl Book {
     fn asked_last(&self, sock: &Sock, last: Option<Sent>) -> Option<Known> {
         match last {
             Some(Sent { before_end, .. }) if before_end.to > 0 => Some(self.sender(sock, last)),
-            _ => self.last(sock),
+            // What several places have sent is nobody's, the last of them neither.
+            _ => match self.sender(sock, last) {
+                several @ Known::Unknown(Why::Several) => Some(several),
+                _ => self.last(sock),
+            },
         }
     }
 

@@ -166,6 +166,16 @@ fn octets_of_several_places_are_nobodys() {
     story.connect().sent(4, 3).sent(7, 4).close_wait();
     assert_eq!(by(&story.begun(11, 0, Some(11))), Err(Why::Several));
     assert_eq!(by(&story.begun(7, 0, Some(11))), Ok(4));
+    let last = |from| {
+        let sent = Some(Sent { before_end: Span { from, to: 0 }, sent: Some(11) });
+        let asked = Asked { last: sent, statements: vec![sent], ..Asked::default() };
+        story.book.callers(ends(), held(&[7]), &asked)
+    };
+    for (from, right) in [(11, Err(Why::Several)), (7, Ok(4))] {
+        let callers = last(from);
+        assert_eq!(by(&callers.last), right, "the last one is the same statement");
+        assert_eq!(by(&callers.statements.first().cloned()), right);
+    }
 }
 
 #[test]
