@@ -48,8 +48,21 @@ fn is_word(part: &[u8]) -> bool {
     let digits = part.iter().filter(|octet| octet.is_ascii_digit()).count();
     let is_version = digits <= 2 && part.first().is_some_and(|octet| !octet.is_ascii_digit());
     part.iter().all(is_plain)
+        && !is_token(part)
         && part.len() <= LONGEST_WORD
         && (digits == 0 || is_version && part.len() <= 4)
+}
+
+/// Tells tokens by their letters: groups of capitals with dashes between them, as of a key that is typed, and both cases
+/// with more capitals than words begin with. One that looks like words is taken for them.
+fn is_token(part: &[u8]) -> bool {
+    let letters = part.iter().filter(|octet| octet.is_ascii_alphabetic()).count();
+    let capitals = part.iter().filter(|octet| octet.is_ascii_uppercase()).count();
+    match letters {
+        8.. if capitals == letters => part.contains(&b'-'),
+        10.. => capitals > letters / 3,
+        _ => false,
+    }
 }
 
 /// Octets of a host and its port, at most (RFC 1035, 2.3.4).
@@ -92,6 +105,10 @@ mod tests {
             ("/a/alice@example.org/b", "/a/?/b"),
             ("http://user:pw@host/a/1", "/a/?"),
             ("/proxy/http://host/secret.html1", "/proxy/?//host/?"),
+            ("/x/ABCD-EFGH-IJKL", "/x/?"),
+            ("/x/qWeRtZuIoPaSdF", "/x/?"),
+            ("/Home/CustomerOrderHistory", "/Home/CustomerOrderHistory"),
+            ("/getXMLDocument/README.md/Z_ORDER_SRV", "/getXMLDocument/README.md/Z_ORDER_SRV"),
             ("/static/app.min.js", "/static/app.min.js"),
             ("/%20secret/x", "/?/x"),
             ("*", "*"),
