@@ -178,11 +178,11 @@ fn kind(words: [Option<&[u8]>; 3]) -> Kind {
     };
     let any = |names: &[&str]| names.iter().any(|name| is(words[0], name));
     let second = words[1];
+    let keeps_by_second =
+        any(&["drop"]) && is(second, "prepare") || any(&["xa"]) && is(second, "end");
     if is(second, ":") {
         Kind::Unknown
-    } else if words[0].is_some_and(keeps) || any(&UNLABELLED) {
-        Kind::Keeps
-    } else if any(&["drop"]) && is(second, "prepare") || any(&["xa"]) && is(second, "end") {
+    } else if words[0].is_some_and(keeps) || any(&UNLABELLED) || keeps_by_second {
         Kind::Keeps
     } else if any(&["set"]) {
         let other =
