@@ -43,8 +43,13 @@ fn list(header: &str, row: &str, time: impl Fn(&str) -> String) -> String {
 
 /// The one finding, and for how long it was held.
 fn assert_leak(list: &str) {
+    assert_leak_of(list.as_bytes());
+}
+
+fn assert_leak_of(octets: &[u8]) {
+    let list = String::from_utf8_lossy(octets);
     let scratch = Scratch::new();
-    let path = scratch.write("list.txt", list.as_bytes());
+    let path = scratch.write("list.txt", octets);
     let output = closewait(&[&path, "--format", "jsonl"]);
     let lines = json_lines(&output);
     let flow = lines.first().filter(|line| line["type"] == "flow");
@@ -125,4 +130,59 @@ fn seconds_may_stand_with_hours_and_minutes() {
     assert_leak(&list("", "{no} {time} {from} → {to} TCP 66 {info}", spoken));
     let header = "No.,Time,Source,Destination,Protocol,Length,Info\n";
     assert_leak(&list(header, "{no},{time},{from},{to},TCP,66,\"{info}\"", spoken));
+}
+
+/// GNU's `fold` counts octets: it splits the arrow, and leaves blanks at either side of its ends.
+#[test]
+fn lines_may_be_folded_within_a_character() {
+    for row in [
+        "{no} {time} {from} → {to} TCP 66 {info}",
+        "    {no} {time}    {from} → {to}    TCP 66 {info} TSval=1 TSecr=0 [TCP segment of a reassembled PDU]",
+        "{time}\t{from}\t{to}\t{info} TSval=1 TSecr=0",
+    ] {
+        let list = list("", row, str::to_owned);
+        for width in (50..=84).step_by(2) {
+            let lines = list.lines().flat_map(|line| line.as_bytes().chunks(width));
+            assert_leak_of(&lines.collect::<Vec<_>>().join(&b'\n'));
+        }
+    }
+}
+
+/// The marks of a quotation and a fence around a table are none of its cells.
+#[test]
+fn fields_may_be_quoted_or_fenced() {
+    let fields = list(
+        "frame.time\tip.src\tip.dst\t_ws.col.Info\n",
+        "{time}\t{from}\t{to}\t{info}",
+        |time| format!("Nov 14, 2023 {} UTC", of_day(time)),
+    );
+    assert_leak(&fields);
+    assert_leak(&fields.lines().map(|line| format!("> {line}\n")).collect::<String>());
+    assert_leak(&format!("We see this:\n\n```text\n{fields}```\n"));
+}
+
+/// A time of an evening.
+fn of_day(time: &str) -> String {
+    let seconds: f64 = time.parse().expect("seconds");
+    format!("22:{}:{:09.6}", 13 + (seconds / 60.0) as u32, seconds % 60.0)
+}
+
+/// A zone is a number where it has no letters, and words where Windows names it; the differences stay.
+#[test]
+fn times_may_be_of_any_zone() {
+    for zone in ["-03", "+08", "+0545", "CET", "W. Europe Standard Time", "中国标准时间"] {
+        let time = |time: &str| format!("Nov 14, 2023 {} {zone}", of_day(time));
+        let header = "frame.time\tip.src\tip.dst\t_ws.col.Info\n";
+        assert_leak(&list(header, "{time}\t{from}\t{to}\t{info}", time));
+    }
+}
+
+/// A log's time of whole seconds is not the packet's.
+#[test]
+fn the_time_of_a_log_before_a_row_is_not_the_packets() {
+    let time = |time: &str| {
+        let time = of_day(time);
+        format!("Nov 14 {} host1 tshark[912]:     2023-11-14 {time}", &time[..8])
+    };
+    assert_leak(&list("", "{time} {from} → {to} TCP 66 {info}", time));
 }

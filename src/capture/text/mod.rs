@@ -54,6 +54,7 @@ use self::breaks::{Breaks, within};
 use self::clock::{Clock, Style};
 use self::elided::is_left_out;
 use self::ends::Ends;
+use self::folded::{Split, blank_behind, with_whole_characters};
 use self::fortigate::Fortigate;
 use self::lines::{dropped, is_cut_off, line_len, printed, whole_lines};
 use self::numbers::Numbers;
@@ -91,6 +92,7 @@ pub struct TextReader {
     ready: VecDeque<Item>,
     ended: bool,
     breaks: Breaks,
+    split: Split,
     order: Order,
     twins: Twins,
     /// The line before was a packet.
@@ -164,7 +166,8 @@ impl TextReader {
             let unread = buffer.unread();
             let more = unread.len() >= len && unread.len() <= MAX_SEARCH;
             let breaks = Breaks::of(unread);
-            let head = breaks.usual(unread);
+            let usual = breaks.usual(unread);
+            let head = with_whole_characters(&usual);
             match TextReader::either_way(whole_lines(&head), more || !buffer.is_at_end()) {
                 Recognised::No if more => len = unread.len() + 1,
                 Recognised::Text(text) => {
@@ -284,6 +287,7 @@ impl TextReader {
             ready: VecDeque::new(),
             ended: false,
             breaks: Breaks::default(),
+            split: Split::default(),
             order: Order::Forward,
             twins: Twins::default(),
             is_below: false,
@@ -370,7 +374,8 @@ impl TextReader {
 
     fn take(&mut self, number: u64, line: &[u8]) {
         self.was_cut |= !line.ends_with(b"\n") && is_part_of_time(line.trim_ascii());
-        let line = printed(self.breaks.bare(line));
+        let whole = self.split.take(line);
+        let line = printed(self.breaks.bare(&whole));
         for line in within(&line) {
             self.ready.extend(dropped(line).map(Item::Dropped));
             self.was_cut |= is_cut_off(line);
@@ -383,6 +388,9 @@ impl TextReader {
             if self.ready.len() > known {
                 self.is_below = !matches!(self.ready.back(), Some(Item::Skipped(_)));
             }
+        }
+        if let Form::Wireshark(form) = &mut self.form {
+            form.line_ends_with(blank_behind(&whole));
         }
     }
 

@@ -158,20 +158,33 @@ impl Stamp {
         Stamp::spoken(&words).filter(|(_, taken)| *taken == words.len()).map(|(stamp, _)| stamp)
     }
 
-    /// `Nov 14, 2023 22:13:20.213856000 UTC`: how `frame.time` is shown.
+    /// `Nov 14, 2023 22:13:20.213856000 UTC`: how `frame.time` is shown. The zone is a number where it has no letters, and
+    /// several words where Windows names it; no other is known but this host's.
     fn spelled(text: &str) -> Option<Stamp> {
-        let (bare, utc) = match text.rsplit_once(' ')? {
-            (bare, "UTC" | "GMT") => (bare, true),
-            (bare, zone) if zone.starts_with(|c: char| c.is_ascii_alphabetic()) => (bare, false),
-            _ => (text, false),
-        };
-        let bare = bare.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (time, zone) = words.split_at_checked(4)?;
+        let bare = time.join(" ");
         let time = NaiveDateTime::parse_from_str(&bare, "%b %d, %Y %H:%M:%S%.f").ok()?;
-        let nanos = match utc {
-            true => time.and_utc().timestamp_nanos_opt()?,
-            false => local(time.date(), time.time())?,
+        let nanos = match zone {
+            ["UTC" | "GMT"] => time.and_utc().timestamp_nanos_opt()?,
+            [zone] if zone.starts_with(['+', '-']) => {
+                let zoned = DateTime::parse_from_str(
+                    &format!("{bare} {zone}"),
+                    "%b %d, %Y %H:%M:%S%.f %#z",
+                );
+                zoned.ok()?.timestamp_nanos_opt()?
+            }
+            _ if zone.iter().any(|word| word.starts_with(|c: char| c.is_ascii_digit())) => {
+                return None;
+            }
+            _ => local(time.date(), time.time())?,
         };
         Some(Stamp::Dated { nanos, digits: fraction_digits(&bare) })
+    }
+
+    /// Tells whether it says more than whole seconds.
+    pub fn has_fraction(self) -> bool {
+        matches!(self, Stamp::Clock { digits: 1.., .. } | Stamp::Dated { digits: 1.., .. })
     }
 
     /// Nanoseconds since whatever it counts from.
@@ -256,6 +269,9 @@ mod tests {
             "2023-11-14T22:13:20.213856Z",
             "2023-11-14T23:13:20.213856+01:00",
             "Nov 14, 2023 22:13:20.213856000 UTC",
+            "Nov 14, 2023 19:13:20.213856000 -03",
+            "Nov 15, 2023 06:13:20.213856000 +08",
+            "Nov 15, 2023 03:43:20.213856000 +0530",
         ] {
             assert_eq!(Stamp::cell(cell).and_then(Stamp::nanos), Some(nanos), "{cell}");
         }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::clock::Style;
-use super::columns::{Columns, DELIMITERS, Role, arrows, cells};
+use super::columns::{Columns, DELIMITERS, Role, arrows, cells, is_number};
 use super::ends::Ends;
-use super::folded::{self, Folded, Whole};
+use super::folded::{self, Folded, Whole, blank_behind};
 use super::info::{flags_cell, info, looks_like_info};
-use super::lines::{printed, without_emphasis};
+use super::lines::{printed, unquoted, without_emphasis, without_marks};
 use super::printed::{Item, Printed};
 use super::row::{Packet, Row, is_part_of_message};
 use super::signs::shows_flags;
@@ -63,9 +63,18 @@ impl Wireshark {
     pub fn of(head: &[u8]) -> Found {
         let lines: Vec<String> =
             head.split(|b| *b == b'\n').map(|line| plain(&printed(line)).into_owned()).collect();
-        let is_folded = folded::is_folded(lines.iter().map(String::as_str));
-        let lines = if is_folded { unfolded(&lines) } else { lines };
-        let Some(layout) = layout(&lines) else { return Found::Nothing };
+        let joined = folded::is_folded(lines.iter().map(String::as_str)).then(|| unfolded(head));
+        let own = layout(&lines);
+        let (lines, layout, is_folded) =
+            match joined.and_then(|lines| Some((layout(&lines)?, lines))) {
+                Some((whole, joined)) if is_better(&whole, &joined, own.as_ref(), &lines) => {
+                    (joined, whole, true)
+                }
+                _ => match own {
+                    Some(own) => (lines, own, false),
+                    None => return Found::Nothing,
+                },
+            };
         if let Layout::Table { columns, .. } = &layout
             && let Some(missing) = columns.lacks()
         {
@@ -77,8 +86,6 @@ impl Wireshark {
             return Found::Nothing;
         }
         let (time, style) = which_time(&times);
-        // What stands in cells has its own ends.
-        let is_folded = is_folded && matches!(layout, Layout::Words(_));
         let folded = is_folded.then(Folded::default);
         Found::Packets(Box::new(Wireshark {
             layout,
@@ -102,6 +109,13 @@ impl Wireshark {
             }
             None if is_empty => {}
             None => self.line(number, &line, ends, out),
+        }
+    }
+
+    /// Takes note of the blank at the end of the line before, where a fold may be.
+    pub fn line_ends_with(&mut self, blank: Option<char>) {
+        if let Some(folded) = &mut self.folded {
+            folded.blank(blank);
         }
     }
 
@@ -202,7 +216,7 @@ impl Wireshark {
 
 /// A line with one kind of arrow, on which nothing stands out that keeps its packet from being read.
 fn plain(line: &str) -> Cow<'_, str> {
-    let line = arrows(line);
+    let line = arrows(without_marks(line, unquoted(line).0));
     if !looks_like_info(&line) || info(&line).is_some() {
         return line;
     }
@@ -272,15 +286,30 @@ fn timed(columns: Columns, lines: &[String], delimiter: u8) -> Columns {
     columns.with_times(rows.iter().map(Vec::as_slice))
 }
 
+/// Tells whether the lines that were put together say more than those of the text itself. What stands in cells has its own
+/// ends, if its packets are read with them.
+fn is_better(whole: &Layout, joined: &[String], own: Option<&Layout>, lines: &[String]) -> bool {
+    let packets = |layout: &Layout, lines: &[String]| {
+        lines.iter().filter(|line| layout.is_packet(line)).count()
+    };
+    match (whole, own) {
+        (Layout::Words(_), None | Some(Layout::Words(_))) => true,
+        _ => packets(whole, joined) > own.map_or(0, |own| packets(own, lines)),
+    }
+}
+
 /// The lines of a text that was folded.
-fn unfolded(lines: &[String]) -> Vec<String> {
+fn unfolded(head: &[u8]) -> Vec<String> {
     let mut folded = Folded::default();
     let mut whole: Vec<Whole> = Vec::new();
-    for line in lines {
+    for octets in head.split(|b| *b == b'\n') {
+        let line = printed(octets);
+        let line = plain(&line);
         whole.extend(match line.trim().is_empty() {
             true => folded.end(),
-            false => folded.take(0, line),
+            false => folded.take(0, &line),
         });
+        folded.blank(blank_behind(octets));
     }
     whole.extend(folded.end());
     let words = Layout::Words(Words::default());
@@ -288,13 +317,25 @@ fn unfolded(lines: &[String]) -> Vec<String> {
 }
 
 impl Layout {
-    /// The line that can be read, of the two that the parts of one may make.
-    fn better<'a>(&self, Whole { tight, spaced, .. }: &'a Whole) -> &'a str {
-        let is_read = |line: &str| {
-            let row = self.row(line, &[]);
-            row.is_some_and(|row| matches!(row.packet, Packet::Tcp { .. }))
+    /// The line that can be read, of those that the parts of one may make; of a packet of another protocol the one that shows
+    /// its length.
+    fn better<'a>(&self, Whole { exact, tight, spaced, .. }: &'a Whole) -> &'a str {
+        let all = [exact, tight, spaced];
+        let has_len = |line: &str| {
+            let cells = self.cells(line);
+            self.row(line, &cells).is_some_and(|row| row.frame_len.is_some())
         };
-        if !is_read(tight) && is_read(spaced) { spaced } else { tight }
+        let read = all.into_iter().find(|line| self.is_packet(line));
+        read.or_else(|| all.into_iter().find(|line| has_len(line))).unwrap_or(exact)
+    }
+
+    /// Tells whether a line is a packet of TCP between two ports.
+    fn is_packet(&self, line: &str) -> bool {
+        let cells = self.cells(line);
+        let is_port = |port: &str| !is_number(port) || port.parse::<u16>().is_ok();
+        self.row(line, &cells).is_some_and(
+            |row| matches!(row.packet, Packet::Tcp { ports, .. } if ports.into_iter().all(is_port)),
+        )
     }
 
     fn cells(&self, line: &str) -> Vec<String> {
@@ -420,7 +461,10 @@ fn which_time(rows: &[Vec<Stamp>]) -> (usize, Style) {
         |at: usize| -> Vec<i64> { column(at).into_iter().filter_map(Stamp::nanos).collect() };
     let moves = |at: &usize| nanos(*at).windows(2).any(|pair| pair[0] != pair[1]);
     let falls = |at: &usize| nanos(*at).windows(2).filter(|pair| pair[1] < pair[0]).count();
-    let found = (0..columns).filter(moves).min_by_key(falls).unwrap_or(0);
+    // A log's own time of whole seconds goes on just as the packets' does.
+    let is_coarse = |at: &usize| !column(*at).into_iter().any(Stamp::has_fraction);
+    let key = |at: &usize| (falls(at), is_coarse(at));
+    let found = (0..columns).filter(moves).min_by_key(key).unwrap_or(0);
     let style = match column(found).first() {
         Some(Stamp::Clock { nanos: 0, .. }) => Style::from_zero(&nanos(found)),
         // Seconds count from the first packet as a time of day does from midnight.
