@@ -255,6 +255,65 @@ fn lines_that_stand_newest_first_are_read_from_their_end() {
     assert_eq!(held(&turned.concat()), held(&rows.concat()));
 }
 
+/// Where times do not tell it, handshakes do: the answer stands above what it answers.
+#[test]
+fn lines_without_times_of_their_own_may_stand_newest_first() {
+    let since = |time: &str| {
+        let number = |at: usize| time[at..at + 2].parse::<f64>().expect("digits");
+        number(3) * 60.0 + time[6..].parse::<f64>().expect("seconds") - 800.0
+    };
+    let clock =
+        |seconds: f64| format!(" 00:{:02}:{:09.6}", (seconds / 60.0) as u32, seconds % 60.0);
+    let before = std::cell::Cell::new(0.0);
+    let pause = |time: &str| clock(since(time) - before.replace(since(time)));
+    for whole in [
+        each(|_, rest| format!("{rest}\n")),
+        each(|time, rest| format!("Nov 14 {} host1 tcpdump[912]: {rest}\n", &time[..8])),
+        each(|time, rest| format!("\"Nov 14, 2023 @ {}\",\"{time} {rest}\"\n", &time[..12])),
+        each(|time, rest| format!("{} {rest}\n", clock(since(time)))),
+        each(|time, rest| format!("{} {rest}\n", pause(time))),
+    ] {
+        let turned: Vec<&str> = whole.lines().rev().collect();
+        assert_eq!(held(&turned.join("\n")), held(&whole), "{whole}");
+    }
+    // A connection on the same ports, of which no more was captured, comes after the one before it.
+    let again =
+        each(|_, rest| format!("{rest}\n")) + &packets(APP, DB)[0].1.replace("seq 100", "seq 700");
+    held(&again);
+}
+
+/// Whoever asks about a packet quotes it first, and all packets below.
+#[test]
+fn a_packet_that_is_quoted_above_the_whole_is_read_where_it_belongs() {
+    let whole = each(|time, rest| format!("{time} {rest}\n"));
+    let lines: Vec<&str> = whole.lines().collect();
+    for quoted in [&lines[5..6], &lines[5..7], &lines[3..4], &lines[1..4]] {
+        let quoted = quoted.join("\n");
+        for ticket in [
+            format!("It is this one:\n\n{quoted}\n\nof these:\n\n{whole}"),
+            format!("> {quoted}\n{whole}"),
+            format!("Here: {quoted}\n{whole}"),
+        ] {
+            assert_eq!(held(&ticket), held(&whole), "{ticket}");
+            assert!(read(&ticket).1.starts_with("1 of 1 connection"), "{ticket}");
+        }
+    }
+}
+
+/// A bare ACK has no number of its own in print, and is a packet of its connection nevertheless.
+#[test]
+fn bare_acks_alone_are_a_connection() {
+    let ack =
+        |number: u32| format!("IP {APP} > {DB}: Flags [.], ack {number}, win 229, length 0\n");
+    let fin = format!("IP {DB} > {APP}: Flags [F.], seq 89, ack 17, win 229, length 0\n");
+    for ticket in [ack(89) + &ack(90), ack(90), ack(3_000_000_090)] {
+        let (status, out) = read(&ticket);
+        assert_eq!(status, Some(0), "{ticket}\n{out}");
+        assert!(out.contains("1 open") && !out.contains("without TCP flags"), "{ticket}\n{out}");
+    }
+    held(&(ack(90) + &fin));
+}
+
 /// The line that matters is the one that people have stand out.
 #[test]
 fn flags_that_stand_out_are_flags() {

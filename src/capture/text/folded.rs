@@ -68,11 +68,16 @@ pub fn is_folded<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
 
 /// Tells whether a line has a packet's time near its beginning.
 fn begins(line: &str) -> bool {
-    let is_time = |word: &str| {
-        let fraction = word.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-        fraction >= 3 && Stamp::cell(word).is_some()
-    };
-    line.split_whitespace().take(MAX_BEFORE).any(is_time)
+    time_of(line).is_some()
+}
+
+/// The packet's time near the beginning of a line, and its place.
+pub fn time_of(line: &str) -> Option<(usize, Stamp)> {
+    line.split_whitespace().take(MAX_BEFORE).find_map(|word| {
+        let (_, fraction) = word.split_once('.')?;
+        let stamp = Stamp::cell(word).filter(|_| fraction.len() >= 3)?;
+        Some((line.find(word)?, stamp))
+    })
 }
 
 /// The blank that a line ends with, but for its end.

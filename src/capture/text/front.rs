@@ -48,6 +48,8 @@ pub fn ip_header(text: &str) -> Option<IpHeader> {
 fn own_stamp(words: &[&str]) -> (Stamp, usize) {
     for (at, word) in words.iter().enumerate().rev() {
         let word = word.trim_matches(['[', ']', '(', ')', '"']);
+        // In a table of logs, the cell before it may end with its own time.
+        let word = word.rsplit_once("\",\"").map_or(word, |(_, own)| own);
         let bare = word.trim_end_matches([':', '"']);
         let word = clock_at_the_end(bare).map_or(word, |at| &bare[at..]);
         if let Some(clock) = Stamp::clock(word)
@@ -281,6 +283,7 @@ mod tests {
             "\"22:13:20.213856\" IP",
             "\"22:13:20.213856\": IP",
             "[22:13:20.213856] IP",
+            "\"Nov 14, 2023 @ 22:13:20.213\",\"22:13:20.213856 IP",
         ] {
             let clock = Stamp::clock("22:13:20.213856").unwrap();
             assert_eq!(front(text).0, clock, "{text}");

@@ -19,6 +19,7 @@
 //! * [`numbers`]: sequence numbers as they were on the wire
 //! * [`mod@turned`]: lines that stand newest first
 //! * [`twins`]: ends that may be the same under two names
+//! * `quoted`: packets that are told above the text that they are taken from
 //! * [`mod@printed`]: one packet, and its headers
 
 pub mod breaks;
@@ -35,6 +36,7 @@ pub mod info;
 pub mod lines;
 pub mod numbers;
 pub mod printed;
+mod quoted;
 pub mod row;
 pub mod signs;
 pub mod stamp;
@@ -47,7 +49,7 @@ pub mod twins;
 pub mod wireshark;
 pub mod words;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
 use self::breaks::{Breaks, within};
@@ -59,10 +61,14 @@ use self::fortigate::Fortigate;
 use self::lines::{dropped, is_cut_off, line_len, printed, whole_lines};
 use self::numbers::Numbers;
 use self::printed::{Item, Printed, packet};
+use self::quoted::{quoted, without};
 use self::signs::is_of_another_form;
 use self::stamp::{Stamp, is_part_of_time};
 use self::tcpdump::Tcpdump;
-use self::turned::{Turned, by_number, falls, is_newest_first, numbers_jump, turned};
+use self::turned::{
+    Turned, are_answered_above, by_number, falls, is_newest_first, is_oldest_first, numbers_jump,
+    turned,
+};
 use self::twins::Twins;
 use self::wireshark::{Found, Wireshark};
 use super::buffer::Buffer;
@@ -93,6 +99,8 @@ pub struct TextReader {
     ended: bool,
     breaks: Breaks,
     split: Split,
+    /// Lines that are said again below, where they belong.
+    quoted: BTreeSet<u64>,
     order: Order,
     twins: Twins,
     /// The line before was a packet.
@@ -168,10 +176,12 @@ impl TextReader {
             let breaks = Breaks::of(unread);
             let usual = breaks.usual(unread);
             let head = with_whole_characters(&usual);
-            match TextReader::either_way(whole_lines(&head), more || !buffer.is_at_end()) {
+            let quoted = quoted(&head);
+            let head = without(&head, &quoted);
+            match TextReader::either_way(&head, more || !buffer.is_at_end()) {
                 Recognised::No if more => len = unread.len() + 1,
                 Recognised::Text(text) => {
-                    return Ok(Recognised::Text(Box::new(TextReader { breaks, ..*text })));
+                    return Ok(Recognised::Text(Box::new(TextReader { breaks, quoted, ..*text })));
                 }
                 recognised => return Ok(recognised),
             }
@@ -179,12 +189,16 @@ impl TextReader {
     }
 
     /// The reader for a text that begins like this, whichever way its lines stand.
-    fn either_way(head: &[u8], goes_on: bool) -> Recognised {
+    fn either_way(all: &[u8], goes_on: bool) -> Recognised {
+        let head = whole_lines(all);
         let forward = TextReader::of(head, goes_on);
         let Recognised::Text(reader) = &forward else { return forward };
-        let stamps = reader.stamps(head);
-        if !is_newest_first(&stamps, head) {
-            let is_table = matches!(reader.form, Form::Wireshark(_));
+        let stamps = stamps(&reader.items(head));
+        let is_table = matches!(reader.form, Form::Wireshark(_));
+        // The first SYN may stand on a last line that does not end.
+        let is_turned =
+            || !is_table && !is_oldest_first(&stamps) && are_answered_above(&reader.items(all));
+        if !is_newest_first(&stamps, head) && !is_turned() {
             let by_number = is_table.then(|| TextReader::by_number(head, goes_on, &stamps));
             return by_number.flatten().unwrap_or(forward);
         }
@@ -210,15 +224,17 @@ impl TextReader {
         }
         let head = by_number(head);
         match TextReader::of(&head, goes_on) {
-            Recognised::Text(reader) if falls(&reader.stamps(&head)) * 2 <= falls(stamps) => {
+            Recognised::Text(reader)
+                if falls(&self::stamps(&reader.items(&head))) * 2 <= falls(stamps) =>
+            {
                 Some(Recognised::Text(Box::new(TextReader { order: Order::Numbered, ..*reader })))
             }
             _ => None,
         }
     }
 
-    /// Times of the packets in the beginning of a text of this form.
-    fn stamps(&self, head: &[u8]) -> Vec<Stamp> {
+    /// The beginning of a text of this form, item by item.
+    fn items(&self, head: &[u8]) -> Vec<Item> {
         let form = match &self.form {
             Form::Tcpdump(..) => Form::Tcpdump(Box::default(), Numbers::default()),
             Form::Fortigate(..) => Form::Fortigate(Box::default(), Numbers::default()),
@@ -227,8 +243,7 @@ impl TextReader {
                 Found::Lacking(_) | Found::Nothing => return Vec::new(),
             },
         };
-        let items = try_out(&mut { form }, head);
-        items.iter().filter_map(Item::stamp).filter(|stamp| *stamp != Stamp::None).collect()
+        try_out(&mut { form }, head)
     }
 
     /// The reader for a text that begins like this.
@@ -268,10 +283,11 @@ impl TextReader {
     }
 
     fn of_tcpdump(items: &[Item], head: &[u8]) -> Recognised {
-        let numbers = Numbers::like(items.iter().filter_map(|item| match item {
+        let printed = items.iter().filter_map(|item| match item {
             Item::Tcp(printed) => Some(printed),
             _ => None,
-        }));
+        });
+        let numbers = Numbers::like(printed);
         let clock = Clock::new(Style::of(items.iter().filter_map(Item::stamp)));
         let names_below = head.windows(BELOW.len()).any(|part| part == BELOW);
         let form = Form::Tcpdump(Box::new(Tcpdump::naming_below(names_below)), numbers);
@@ -288,6 +304,7 @@ impl TextReader {
             ended: false,
             breaks: Breaks::default(),
             split: Split::default(),
+            quoted: BTreeSet::new(),
             order: Order::Forward,
             twins: Twins::default(),
             is_below: false,
@@ -375,6 +392,9 @@ impl TextReader {
     fn take(&mut self, number: u64, line: &[u8]) {
         self.was_cut |= !line.ends_with(b"\n") && is_part_of_time(line.trim_ascii());
         let whole = self.split.take(line);
+        if self.quoted.contains(&number) {
+            return;
+        }
         let line = printed(self.breaks.bare(&whole));
         for line in within(&line) {
             self.ready.extend(dropped(line).map(Item::Dropped));
@@ -451,6 +471,11 @@ impl TextReader {
             direction,
         }
     }
+}
+
+/// Times of the packets among these.
+fn stamps(items: &[Item]) -> Vec<Stamp> {
+    items.iter().filter_map(Item::stamp).filter(|stamp| *stamp != Stamp::None).collect()
 }
 
 /// Tries a form on the beginning of a text, and returns the items it finds there.

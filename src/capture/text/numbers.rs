@@ -19,6 +19,8 @@ pub struct Numbers {
     talks: HashMap<(SocketAddr, SocketAddr), Talk>,
     /// The text prints numbers as they are (`-S`), by the last line that told.
     as_is: bool,
+    /// The first number of each side in such a text, read ahead of it, for bare ACKs that stand before it.
+    told: HashMap<(SocketAddr, SocketAddr), [Option<Seq>; 2]>,
 }
 
 /// Numbers of one connection so far; of each pair, the one of the lower address comes first.
@@ -41,13 +43,20 @@ impl Numbers {
         Numbers { as_is: true, ..Numbers::default() }
     }
 
-    /// Nothing is known of any connection yet, but how these lines print numbers.
-    pub fn like<'a>(lines: impl Iterator<Item = &'a Printed>) -> Numbers {
+    /// Nothing is known of any connection yet, but how these lines print numbers, and which come first there.
+    pub fn like<'a>(lines: impl Iterator<Item = &'a Printed> + Clone) -> Numbers {
         let mut tried = Numbers::default();
-        for printed in lines {
+        for printed in lines.clone() {
             tried.absolute(printed);
         }
-        Numbers { as_is: tried.as_is, ..Numbers::default() }
+        let mut numbers = Numbers { as_is: tried.as_is, ..Numbers::default() };
+        for printed in lines.filter(|_| tried.as_is) {
+            let (key, me) = key(printed);
+            let told = numbers.told.entry(key).or_default();
+            told[me] = told[me].or(printed.seq.map(Seq));
+            told[1 - me] = told[1 - me].or(printed.ack.map(Seq));
+        }
+        numbers
     }
 
     /// Is the number of a packet unknown that does not print it?
@@ -58,7 +67,7 @@ impl Numbers {
     }
 
     /// SEG.SEQ and SEG.ACK of a printed packet. `None` where its SEQ cannot be known: `-S`, and a
-    /// bare ACK of a side that has not been seen before.
+    /// bare ACK of a side that has not been seen before, nor is soon.
     pub fn absolute(&mut self, printed: &Printed) -> Option<(u32, u32)> {
         if self.talks.len() >= MAX_TALKS {
             self.talks.clear();
@@ -66,7 +75,8 @@ impl Numbers {
         let (key, me) = key(printed);
         let talk = self.talks.entry(key).or_default();
         if self.as_is && printed.seq.is_none() && talk.reached[me].is_none() {
-            return None;
+            let told = self.told.get(&key).and_then(|told| told[me]);
+            talk.reached[me] = Some(told?);
         }
         let (seq, ack) = talk.absolute(printed, me, &mut self.as_is);
         talk.reach(printed, me, seq, ack);
@@ -91,7 +101,7 @@ impl Talk {
         };
         let base = match self.base {
             Some(base) if !printed.flags.syn() => base,
-            None if !*as_is && self.is_begun(printed, me, ack) => {
+            None if !*as_is && is_begun(printed, ack) => {
                 let base =
                     self.reached.map(|reached| reached.map_or(Seq(0), |next| next + u32::MAX));
                 *self.base.insert(base)
@@ -128,14 +138,6 @@ impl Talk {
         (seq, Some(absolute(ack, 1 - me)))
     }
 
-    /// Tells whether tcpdump had seen the packets by which a connection begins, though the text leaves them out: numbers
-    /// as they were sent are not so small.
-    fn is_begun(&self, printed: &Printed, me: usize, ack: Seq) -> bool {
-        const SMALL: u32 = 1 << 20;
-        let is_told = printed.seq.map_or(self.reached[me].is_some(), |seq| seq < SMALL);
-        is_told && ack.0 < SMALL && !printed.flags.syn()
-    }
-
     fn reach(&mut self, printed: &Printed, me: usize, seq: Seq, ack: Option<Seq>) {
         if printed.flags.rst() {
             return;
@@ -150,4 +152,12 @@ impl Talk {
             self.reached[1 - me] = Some(later(before, ack));
         }
     }
+}
+
+/// Tells whether tcpdump had seen the packets by which a connection begins, though the text leaves them out: numbers
+/// as they were sent are not so small. If they are, counting them from 0 changes none.
+fn is_begun(printed: &Printed, ack: Seq) -> bool {
+    const SMALL: u32 = 1 << 20;
+    let is_small = printed.seq.is_none_or(|seq| seq < SMALL);
+    is_small && ack.0 < SMALL && !printed.flags.syn()
 }

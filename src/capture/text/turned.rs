@@ -1,10 +1,12 @@
 //! Lines that stand in another order than their packets: newest first, as logs show them, which are read from their
 //! end; or as a table was sorted by another column, which are read by their numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 
 use super::breaks::Breaks;
 use super::lines::{line_len, printed};
+use super::printed::{Item, Printed};
 use super::stamp::Stamp;
 use crate::capture::buffer::Buffer;
 use crate::capture::record::Broken;
@@ -14,6 +16,9 @@ const MAX_TURNED: usize = 64 << 20;
 
 /// Packets that tell the order: a few may stand in any.
 const ENOUGH: usize = 3;
+
+/// Words that a log puts before a line, at most: `Nov 14 22:13:20 host1 tshark[912]:`.
+const LABEL: usize = 5;
 
 /// Less may be the time since another packet, and that falls and rises.
 const HOUR_NS: i64 = 3_600_000_000_000;
@@ -38,6 +43,52 @@ pub fn is_newest_first(stamps: &[Stamp], head: &[u8]) -> bool {
     let of_day = falls(stamps.iter().map(of_day).collect());
     of_day.is_some_and(|times| times.iter().all(|time| *time >= HOUR_NS) || numbers_fall(head))
         || falls(stamps.iter().map(dated).collect()).is_some()
+}
+
+/// Tells whether times rise throughout.
+pub fn is_oldest_first(stamps: &[Stamp]) -> bool {
+    let times: Vec<Option<i64>> = stamps.iter().map(|stamp| stamp.nanos()).collect();
+    times.len() >= ENOUGH && times.is_sorted() && times.first() < times.last()
+}
+
+/// Tells whether handshakes stand the other way round, and none as it came: an answer to a SYN that stands below it, with
+/// packets of their connection above both. Times since another packet do not show it, nor does a text without any.
+pub fn are_answered_above(items: &[Item]) -> bool {
+    let mut talks: HashMap<[SocketAddr; 2], Talk> = HashMap::new();
+    let packets = items.iter().filter_map(|item| match item {
+        Item::Tcp(printed) => Some(printed),
+        _ => None,
+    });
+    for printed in packets {
+        let (from, to) = (printed.from, printed.to);
+        talks.entry([from.min(to), from.max(to)]).or_default().note(printed);
+    }
+    talks.values().any(|talk| talk.is_turned) && !talks.values().any(|talk| talk.is_forward)
+}
+
+/// The handshake of a connection, as its packets stand.
+#[derive(Default)]
+struct Talk {
+    packets: usize,
+    begins: bool,
+    /// The number of the SYN that an answer below other packets was for, and the one behind it.
+    answered: Option<u32>,
+    is_forward: bool,
+    is_turned: bool,
+}
+
+impl Talk {
+    fn note(&mut self, printed: &Printed) {
+        let next = printed.seq.map(|seq| seq.wrapping_add(1));
+        match (printed.flags.syn(), printed.flags.ack()) {
+            (true, false) if self.packets == 0 => self.begins = true,
+            (true, false) => self.is_turned |= next.is_some() && next == self.answered,
+            (true, true) if self.packets > 0 => self.answered = printed.ack,
+            _ => {}
+        }
+        self.is_forward = self.begins && (self.is_forward || self.packets > 0);
+        self.packets += 1;
+    }
 }
 
 /// Tells whether lines begin with numbers, each one less than that before.
@@ -94,10 +145,13 @@ fn row_number(line: &[u8]) -> Option<u64> {
     number_of_row(&printed(line))
 }
 
-/// The number that a row begins with.
+/// The number that a row begins with, or that stands right behind the label of a log: `[pod/a/b]`, `tshark[912]:`.
 pub fn number_of_row(line: &str) -> Option<u64> {
-    let mut words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
-    words.find(|word| !word.is_empty())?.trim_matches('"').parse().ok()
+    let words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).take(LABEL + 1).collect();
+    let number = |word: &&str| word.trim_matches('"').parse().ok();
+    let label = words.iter().rposition(|word| word.trim_end_matches(':').ends_with(']'));
+    words.first().and_then(number).or_else(|| words.get(label? + 1).and_then(number))
 }
 
 fn lines_of(head: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -216,5 +270,18 @@ mod tests {
         let dated = [3, 2, 1].map(|nanos| Stamp::Dated { nanos, digits: 6 });
         assert!(is_newest_first(&dated, b""));
         assert_eq!(turned(b"a\nb\nc\n", true), b"a\nc\nb\n");
+    }
+
+    #[test]
+    fn the_number_of_a_row_may_stand_behind_a_label() {
+        for row in [
+            "  24 94.9 192.0.2.5",
+            "\"24\",\"94.9\"",
+            "[pod/a-b/td]    24  94.9 192.0.2.5",
+            "Nov 14 22:13:20 host1 tshark[912]:    24 94.9 192.0.2.5",
+        ] {
+            assert_eq!(number_of_row(row), Some(24), "{row}");
+        }
+        assert_eq!(number_of_row("94.9 192.0.2.5 TCP 54 1 [ACK] 7"), None);
     }
 }
