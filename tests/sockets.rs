@@ -364,9 +364,16 @@ fn what_several_processes_hold_is_said() {
     fcntl_setfd(&client, FdFlags::CLOEXEC).expect("a descriptor");
     let peer = listener.local_addr().expect("bound").to_string();
     let (out, _) = text(&closewait(&["sockets", "--lang", "en", "--peer", &peer]));
+    let lines = json_lines(&closewait(&["sockets", "--format", "jsonl", "--peer", &peer]));
     child.kill().and_then(|()| child.wait()).expect("a child");
     assert!(out.contains("\n1 held by several processes at once ("), "{out}");
     assert!(out.contains(&format!("sleep[{}] fd {}", child.id(), client.as_raw_fd())), "{out}");
+    // It takes a descriptor of each.
+    assert!(out.contains(&format!("\nsleep[{}]: 1 of ", child.id())), "{out}");
+    let processes = lines.last().expect("a summary")["processes"].as_array().expect("a list");
+    let pids = [child.id(), std::process::id()];
+    let has = |pid: &u32| processes.iter().any(|one| one["pid"] == *pid && one["close_wait"] == 1);
+    assert!(pids.iter().all(has), "{processes:?}");
 }
 
 /// What does not grow has a rate of nothing, whose sign is no minus.

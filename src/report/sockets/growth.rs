@@ -29,6 +29,8 @@ pub fn counts(listing: &Listing) -> BTreeMap<Whose, u64> {
 /// times tell.
 pub fn rate(listing: &Listing, history: Option<&History>, pid: i32) -> Option<f64> {
     let at_one_look = listing.times_of(pid).per_minute();
+    // A socket that several hold is counted as that of one.
+    let history = history.filter(|_| !listing.shares(pid));
     let Some(history) = history else { return at_one_look };
     history.rate(history.all_per_minute(|(whose, _)| *whose == Some(pid)), at_one_look)
 }

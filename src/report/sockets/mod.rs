@@ -10,7 +10,7 @@ pub mod lines;
 pub mod text;
 pub mod times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Code;
 use crate::names::{host, is_stand_in};
@@ -81,7 +81,7 @@ impl Listing<'_> {
     /// The end with the fewer ports is the service: a client's sockets are grouped by the peer's
     /// port, a server's by its own.
     pub fn groups(&self) -> Vec<Group<'_>> {
-        let serving: std::collections::BTreeSet<(Option<&str>, u16)> = self
+        let serving: BTreeSet<(Option<&str>, u16)> = self
             .snapshot
             .sockets
             .iter()
@@ -129,19 +129,27 @@ impl Listing<'_> {
     /// Times of the CLOSE-WAIT sockets of a process.
     pub fn times_of(&self, pid: i32) -> Times {
         let mut times = Times::default();
-        let is_its =
-            |socket: &&&Socket| matches!(socket.held(), Held::By(holder) if holder.pid == pid);
-        self.stuck.iter().filter(is_its).for_each(|socket| times.add(socket));
+        self.held_by(pid).for_each(|socket| times.add(socket));
         times
     }
 
-    /// CLOSE-WAIT sockets by the process that holds them.
+    /// Does a process hold some that are counted as another's, which holds them, too?
+    pub fn shares(&self, pid: i32) -> bool {
+        let is_its = |socket: &Socket| matches!(socket.held(), Held::By(first) if first.pid == pid);
+        self.held_by(pid).any(|socket| !is_its(socket))
+    }
+
+    fn held_by(&self, pid: i32) -> impl Iterator<Item = &Socket> {
+        let is_its = move |socket: &&Socket| socket.holders.iter().any(|one| one.pid == pid);
+        self.stuck.iter().copied().filter(is_its)
+    }
+
+    /// CLOSE-WAIT sockets by the processes that hold them: one that several hold takes a descriptor of each.
     pub fn by_process(&self) -> BTreeMap<i32, u64> {
         let mut counts = BTreeMap::new();
         for socket in &self.stuck {
-            if let Held::By(holder) = socket.held() {
-                *counts.entry(holder.pid).or_default() += 1;
-            }
+            let pids: BTreeSet<i32> = socket.holders.iter().map(|holder| holder.pid).collect();
+            pids.into_iter().for_each(|pid| *counts.entry(pid).or_default() += 1);
         }
         counts
     }
