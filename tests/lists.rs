@@ -468,6 +468,181 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(report(&utf_16).0, Some(1));
 }
 
+/// Rows in which a table, or a list of calls, was cut off.
+#[test]
+fn a_row_that_was_cut_within_a_table_is_said() {
+    let markdown = "| State | Recv-Q | Send-Q | Local Address:Port | Peer Address:Port |\n\
+        |---|---:|---:|---|---|\n\
+        | ESTAB | 0 | 0 | 192.0.2.5:40002 | 198.51.100.3:3306 |\n";
+    let osquery = "| pid | name | local_address | local_port | remote_address | remote_port | state |\n\
+        | 42 | shop | 192.0.2.5 | 40002 | 198.51.100.3 | 3306 | ESTABLISHED |\n";
+    let csv = "pid,local_address,local_port,remote_address,remote_port,state\n\
+        42,192.0.2.5,40002,198.51.100.3,3306,ESTABLISHED\n";
+    let psutil = "sconn(fd=9, laddr=addr(ip='192.0.2.5', port=40002), \
+        raddr=addr(ip='198.51.100.3', port=3306), status='ESTABLISHED', pid=42)\n";
+    let unread = |list: &str, rest: &str| parse(&format!("{list}{rest}")).expect("a list").unread;
+    for (list, rest) in [
+        (markdown, "| CLOSE-WAIT "),
+        (markdown, "| CLOSE-W"),
+        (markdown, "| CLOSE-WAIT | 1 | 0 | 192.0.2.5:40004 |\n"),
+        (osquery, "| 42 | sh"),
+        (osquery, "| 42 | shop | 192.0.2.5 | 40004 | 198.51.100.3 | "),
+        (osquery, "| 42 | shop | 192.0.2.5 | 40004 |\n"),
+        (csv, "42,192.0.2.5,40004,198.51.100.3\n"),
+        (psutil, "sconn(fd=10, laddr=addr(ip='192.0.2.5', port=40004), raddr=addr(ip='198"),
+        (psutil, &psutil[..psutil.find("STAB").expect("a state")]),
+        (psutil, "sconn(fd=1"),
+    ] {
+        let line = unread(list, rest).map(|unread| (unread.line, unread.lines));
+        assert_eq!(line, Some((list.lines().count() + 1, 1)), "{list}{rest}");
+    }
+    for (list, rest) in [
+        (markdown, "| ESTAB | 12 |\n| CPU | 40 % |\n"),
+        (osquery, "+----+------+\n| rows | 1 |\n"),
+        (osquery, "|"),
+        (csv, "One row, no more, as of 10:00\n"),
+        (csv, "17,192.0.2.5,5353,udp,\n"),
+        (csv, "17,192.0.2.5,\"5353\",\"UDP\"\n"),
+        (psutil, "print(1)"),
+    ] {
+        assert_eq!(unread(list, rest), None, "{list}{rest}");
+    }
+}
+
+/// Each row of a list has its prefix, and so has its header.
+#[test]
+fn numbers_of_grep_are_no_part_of_a_row() {
+    let lsof =
+        "orders 42 app 9u IPv4 4205 0t0 TCP 192.0.2.5:40002->198.51.100.3:3306 (CLOSE_WAIT)\n";
+    for before in ["", "12:", "lsof.txt:12:"] {
+        let list = format!("{before}{lsof}");
+        assert_eq!(stuck(&list), ["192.0.2.5:40002 198.51.100.3:3306 - orders[42] fd 9"]);
+    }
+    let header =
+        "LocalAddress LocalPort RemoteAddress RemotePort State AppliedSetting OwningProcess";
+    let row = "192.0.2.5 40002 198.51.100.3 3306 CloseWait Internet 42";
+    for (of_header, of_row) in [("", ""), ("2:", "5:"), ("a.txt:2:", "a.txt:5:"), ("a:", "a:")] {
+        let list = format!("{of_header}{header}\n{of_row}{row}\n");
+        assert_eq!(stuck(&list), ["192.0.2.5:40002 198.51.100.3:3306 - pid 42"], "{list}");
+    }
+}
+
+/// A table of a database, whose cells are between lines, numbered.
+#[test]
+fn numbers_of_grep_stand_before_a_table_too() {
+    let list = " proto | local | remote | state | pid\n\
+        -------+-------+--------+-------+----\n \
+        tcp | 192.0.2.5:40002 | 198.51.100.3:3306 | CLOSE_WAIT | 42\n";
+    let with = |before: fn(usize) -> String| -> String {
+        list.lines().enumerate().map(|(n, line)| format!("{}{line}\n", before(n + 1))).collect()
+    };
+    for list in [
+        with(|_| String::new()),
+        with(|n| format!("{n}:")),
+        with(|n| format!("a.txt:{n}:")),
+        with(|n| format!("Nov 14 22:15:0{n} web-1 db[12]: ")),
+    ] {
+        assert_eq!(stuck(&list), ["192.0.2.5:40002 198.51.100.3:3306 - pid 42"], "{list}");
+    }
+}
+
+/// A log of a pod has its name before each line of a table, also those between rows.
+#[test]
+fn a_rule_behind_a_prefix_is_no_row() {
+    let table = "| State | Recv-Q | Send-Q | Local Address:Port | Peer Address:Port |\n\
+        |---|---:|---:|---|---|\n\
+        | CLOSE-WAIT | 1 | 0 | 192.0.2.5:40002 | 198.51.100.3:3306 |\n";
+    let list: String = table.lines().map(|line| format!("[pod/web-1/ss] {line}\n")).collect();
+    assert_eq!(stuck(&list), ["192.0.2.5:40002 198.51.100.3:3306 1 ?"]);
+}
+
+/// An array of strings that somebody cut out of JSON.
+#[test]
+fn processes_between_escaped_quotes_are_read() {
+    // A name may have such a mark itself.
+    let name =
+        "CLOSE-WAIT 1 0 192.0.2.5:40002 198.51.100.3:3306 users:((\"b\\\"c\",pid=42,fd=9))\n";
+    assert_eq!(stuck(name), ["192.0.2.5:40002 198.51.100.3:3306 1 b\\\"c[42] fd 9"]);
+    let list = "\"CLOSE-WAIT 1 0 192.0.2.5:40002 198.51.100.3:3306 users:((\\\"shop\\\",pid=42,fd=9))\",\n";
+    assert_eq!(stuck(list), ["192.0.2.5:40002 198.51.100.3:3306 1 shop[42] fd 9"]);
+}
+
+/// A fold within an address or a number leaves what may be whole.
+#[test]
+fn what_a_fold_took_away_is_not_told_without_it() {
+    let ss = "CLOSE-WAIT 1 0 ::ffff:192.0.2.5:8080 ::ffff:203.0.113.4\n:51000 users:((\"shop\",pid=42,fd=9))\n";
+    assert_eq!(stuck(ss), ["192.0.2.5:8080 203.0.113.4:51000 1 shop[42] fd 9"]);
+    let windows = "  TCP 192.0.2.5:40002 198.51.100.3:3306 CLOSE_WAIT 4\n242\n";
+    assert_eq!(stuck(windows), ["192.0.2.5:40002 198.51.100.3:3306 - ?"]);
+    // cat -n has a number before an empty line, too.
+    let numbered = windows.replace("\n242", "\n     2");
+    assert_eq!(stuck(&numbered), ["192.0.2.5:40002 198.51.100.3:3306 - pid 4"]);
+    let apart = windows.replace("\n242", "\n\n242");
+    assert_eq!(stuck(&apart), ["192.0.2.5:40002 198.51.100.3:3306 - pid 4"]);
+}
+
+/// A sentence above a list without states may say which they are in.
+#[test]
+fn a_title_that_names_another_state_is_heeded() {
+    let list = "\n\
+        Recv-Q Send-Q Local Address:Port Peer Address:Port\n\
+        0 0 192.0.2.5:40002 198.51.100.3:3306\n";
+    for title in ["These are the ESTABLISHED ones, for comparison:", "# time-wait", "(FIN-WAIT-2)"]
+    {
+        let error = parse(&format!("{title}\n{list}")).map(|saved| saved.moments);
+        let error = error.expect_err("no state").to_string();
+        assert!(error.contains("line 4 looks like a socket"), "{error}");
+    }
+    for title in ["Connections established since the restart:", "ESTABLISHED no more, CLOSE_WAIT:"]
+    {
+        assert_eq!(stuck(&format!("{title}\n{list}")).len(), 1, "{title}");
+    }
+}
+
+/// A log may have its newest lines first.
+#[test]
+fn the_latest_look_is_the_last_by_its_date() {
+    let look = |minute: u8, stuck: u16| -> String {
+        let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+        let line = |port| format!("CLOSE-WAIT 1 0 192.0.2.5:{port} 198.51.100.3:3306\n");
+        let rows: String = (40_000..40_000 + stuck).map(line).collect();
+        format!("2026-11-26 13:{minute}:00\n{header}{rows}")
+    };
+    let other = "ESTAB 0 0 192.0.2.5:22 198.51.100.3:50000\n";
+    let looks = |list: String| {
+        let saved = parse(&list).expect("lists");
+        let stuck = |sockets: &[Socket]| sockets.iter().filter(|one| one.is_stuck()).count();
+        let counts: Vec<usize> = saved.moments.iter().map(|one| stuck(&one.sockets)).collect();
+        (counts, saved.ends_empty)
+    };
+    assert_eq!(looks(look(14, 5) + &look(13, 2)), (vec![2, 5], false));
+    assert_eq!(looks(look(14, 5) + &look(13, 0) + other), (vec![0, 5], false));
+    // One that is empty was made before the others, or after them.
+    assert_eq!(looks(look(14, 5) + &look(13, 0)), (vec![5], false));
+    assert_eq!(looks(look(14, 0) + &look(13, 5)), (vec![5], true));
+    // Rules behind a date look like one.
+    assert_eq!(looks(look(14, 0) + "2026-11-26 13:14:00 ----\n" + other), (vec![0], false));
+    let scratch = Scratch::new();
+    let path = scratch.write("list.txt", (look(14, 5) + &look(13, 2)).as_bytes());
+    let (out, err) = text(&closewait(&["sockets", &path]));
+    assert!(out.contains("5 sockets in CLOSE-WAIT") && out.contains("+3.0 a minute"), "{out}");
+    assert_eq!(err, "");
+}
+
+/// Markdown has a mark before each `_`.
+#[test]
+fn what_markdown_escaped_is_read() {
+    let psutil = "sconn(fd=3, type=<SocketKind.SOCK\\_STREAM: 1>, laddr=addr(ip='0.0.0.0', port=22), raddr=(), \
+        status='LISTEN', pid=7)\n\
+        sconn(fd=9, type=<SocketKind.SOCK\\_STREAM: 1>, laddr=addr(ip='192.0.2.5', port=40002), \
+        raddr=addr(ip='198.51.100.3', port=3306), status='CLOSE\\_WAIT', pid=42)\n";
+    assert_eq!(stuck(psutil), ["192.0.2.5:40002 198.51.100.3:3306 - pid 42"]);
+    let sockets = parse(psutil).expect("a list").moments.remove(0).sockets;
+    assert_eq!(sockets[0].state, State::Listen);
+    let row = "tcp 1 0 192.0.2.5:40002 198.51.100.3:3306 CLOSE\\_WAIT 42/shop\n";
+    assert_eq!(stuck(row), ["192.0.2.5:40002 198.51.100.3:3306 1 shop[42]"]);
+}
+
 /// The report leaves out what a list cannot say.
 #[test]
 fn a_list_without_queues_says_nothing_of_them() {

@@ -26,6 +26,19 @@ impl Begun {
         self.line.take().filter(|(_, line)| begins_like(line, row))
     }
 
+    /// Is a line, with which the text ends, a call as the last row is, and has no closing bracket? `sconn(fd=9, fam`
+    pub fn is_cut(&self, line: &str) -> bool {
+        let call = |text: &str| Some(text.split_once('(')?.0.trim().to_owned());
+        let row = self.row.as_deref().and_then(call).filter(|name| !name.is_empty());
+        let count = |mark: char| line.matches(mark).count();
+        row.is_some() && row == call(line) && count('(') > count(')')
+    }
+
+    /// Is that line kept as one that was cut?
+    pub fn holds(&self, number: usize) -> bool {
+        self.row.is_some() && self.line.as_ref().is_some_and(|(kept, _)| *kept == number)
+    }
+
     /// The list has ended. Returns what stands behind its last row.
     pub fn end(self) -> Option<(usize, String)> {
         self.line.filter(|_| self.row.is_some())
@@ -116,6 +129,36 @@ mod tests {
         "  TCP    192.0.2.5:47902        198.51.100.3:3306      CLOSE_WAIT      7",
         "  TCP    192.0.2.5:47904        198.51.100.3:3306      ESTABLISHED     7",
     ];
+
+    /// Calls that somebody printed, folded at any width, are read or said.
+    #[test]
+    fn a_call_that_was_folded_is_said() {
+        let row = |port: u16, state: &str| {
+            format!(
+                "sconn(fd=9, family=<AddressFamily.AF_INET: 2>, laddr=addr(ip='192.0.2.5', port={port}), \
+                raddr=addr(ip='198.51.100.3', port=3306), status='{state}', pid=42)"
+            )
+        };
+        let listener =
+            "sconn(fd=3, laddr=addr(ip='0.0.0.0', port=22), raddr=(), status='LISTEN', pid=7)";
+        let rows = [listener.to_owned(), row(47902, "CLOSE_WAIT"), row(47904, "ESTABLISHED")];
+        for width in 40..200 {
+            let fold = |row: &String| -> String {
+                let chars: Vec<char> = row.chars().collect();
+                chars.chunks(width).map(|part| part.iter().collect::<String>() + "\n").collect()
+            };
+            let text: String = rows.iter().map(fold).collect();
+            let Ok(saved) = parse(&text) else { continue };
+            let stuck = saved.moments.iter().map(|moment| moment.stuck()).sum::<usize>();
+            assert!(saved.unread.is_some() || stuck == 1, "{width}:\n{text}");
+            // An address is told whole, or not at all.
+            let sockets = saved.moments.iter().flat_map(|moment| &moment.sockets);
+            for socket in sockets.filter(|socket| socket.is_stuck()) {
+                assert_eq!(socket.local.to_string(), "192.0.2.5:47902", "{width}:\n{text}");
+                assert_eq!(socket.peer.to_string(), "198.51.100.3:3306", "{width}:\n{text}");
+            }
+        }
+    }
 
     /// A row that was cut anywhere, amid others or as the last, is read as far as it says all, or said.
     #[test]

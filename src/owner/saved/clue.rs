@@ -153,6 +153,34 @@ pub fn asks_how_many(line: &str) -> Option<u64> {
     (is_asked && counts).then_some(u64::from(has_header))
 }
 
+/// The only state that a sentence names, in capitals or with a hyphen, if it is not CLOSE-WAIT.
+pub fn title(line: &str) -> Option<State> {
+    let is_name = |word: &&str| !word.contains(char::is_lowercase) || word.contains(['-', '_']);
+    let mut named = words(line)
+        .filter(is_name)
+        .filter_map(|word| words::state(word.trim_matches(['.', ':', '!', '?'])));
+    let first = named.next().filter(|state| *state != State::CloseWait)?;
+    (close_waits(line) == 0 && named.all(|state| state == first)).then_some(first)
+}
+
+/// Does a line name two ends of TCP as psutil does, whatever is missing? Datagram sockets have the state `NONE`.
+pub fn is_labelled(line: &str) -> bool {
+    line.contains("laddr=") && line.contains("raddr=") && !line.contains("NONE")
+}
+
+/// Is a line a call without its end: `sconn(fd=9, laddr=addr(ip='192.0`? It may go on in the next.
+pub fn is_open_call(line: &str) -> bool {
+    let count = |mark: char| line.matches(mark).count();
+    let is_name = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let named = line.trim().split_once('(');
+    let is_call = named.is_some_and(|(name, rest)| {
+        is_name(name) && rest.split_once('=').is_some_and(|(first, _)| is_name(first))
+    });
+    is_call && count('(') > count(')')
+}
+
 /// Does a line end with a number right behind its state?
 pub fn ends_in_number(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();

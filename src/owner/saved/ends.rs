@@ -90,6 +90,8 @@ fn tcp_view(before: &[&str]) -> Option<Holder> {
 /// A line in anybody's own form, without its marks: `sconn(laddr=addr(ip='192.0.2.5', port=47902), …)`,
 /// `tcp,192.0.2.5:47902,198.51.100.3:3306,CLOSE_WAIT`, `192.0.2.5(47902)<->198.51.100.3(3306)`.
 pub fn loosened(line: &str) -> SavedLine {
+    // A listener of psutil's.
+    let line = line.replace("raddr=()", "raddr= 0.0.0.0 0");
     let bare = line.replace("<->", " ").replace("->", " ").replace('=', "= ");
     let bare = bare.replace(|c: char| "(){}<>'\",;|".contains(c), " ");
     self::line(&bare.split_whitespace().collect::<Vec<_>>())

@@ -76,10 +76,25 @@ fn holder(before: &[&str]) -> Option<Holder> {
     let last = (1..columns.len().saturating_sub(1)).rfind(is_number);
     let first = |last: usize| (1..=last).rev().take_while(is_number).last();
     let pid_at = last.and_then(first).or_else(|| (1..columns.len()).find(is_number))?;
+    let command = match pid_at {
+        1 => unnumbered(columns[0]),
+        _ => columns[pid_at - 1],
+    };
     Some(Holder {
         pid: columns[pid_at].parse().ok()?,
-        command: printable(&columns[pid_at - 1].replace("\\x20", " ")),
+        command: printable(&command.replace("\\x20", " ")),
         fd: fd.parse().ok(),
         uid: None,
     })
+}
+
+/// A command without the number that `grep -n` puts right before it: `12:orders`, `lsof.txt:12:orders`.
+fn unnumbered(word: &str) -> &str {
+    let is_number = |part: &str| part.parse::<u64>().is_ok();
+    let behind = |(at, _): (usize, &str)| {
+        let last = word[..at].rsplit(':').next();
+        last.is_some_and(is_number).then(|| &word[at + 1..])
+    };
+    let behind = word.match_indices(':').find_map(behind);
+    behind.filter(|command| !command.is_empty()).unwrap_or(word)
 }

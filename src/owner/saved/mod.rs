@@ -5,9 +5,9 @@
 //! itself from any word of a line on, and takes a line only if all of it makes sense. A line that says
 //! CLOSE-WAIT of an end and is understood by none is said, never passed over.
 //!
-//! * [`reader`]: line by line; [`split`]: several sockets on one; [`begun`]: a part of one; [`moments`]: several lists
+//! * [`reader`]: line by line; [`split`]: several sockets on one; [`pending`], [`begun`]: a part of one; [`moments`]: several lists
 //! * [`words`]: states, addresses, services as lists write them; [`clue`]: what may be a socket; [`claims`]: what is
-//!   said of one
+//!   said of one; [`gaps`]: what was left out; [`marks`]: what is around words
 //! * [`ss`], [`netstat`], [`lsof`], [`fields`], [`procfs`], [`json`]: the forms; [`named`]: columns in any order, by their
 //!   names; [`ends`]: two ends and a state
 
@@ -16,11 +16,14 @@ pub mod claims;
 pub mod clue;
 pub mod ends;
 pub mod fields;
+pub mod gaps;
 pub mod json;
 pub mod lsof;
+pub mod marks;
 pub mod moments;
 pub mod named;
 pub mod netstat;
+pub mod pending;
 pub mod procfs;
 pub mod reader;
 pub mod split;
@@ -89,7 +92,7 @@ impl Moment {
 
 /// Lines that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} looks like a socket and cannot be read{}: {text:?}", more(*.lines))]
+#[error("line {line} {}: {text:?}", said(*.is_left_out, *.lines))]
 pub struct Unread {
     /// Lines that could not be read.
     pub lines: u64,
@@ -97,23 +100,35 @@ pub struct Unread {
     pub line: usize,
     /// The first of them, safe to print.
     pub text: String,
+    /// The first of them stands for others, which are not there.
+    pub is_left_out: bool,
 }
 
 impl Unread {
     /// Counts a line that could not be read.
     fn add(unread: &mut Option<Unread>, line: usize, text: &str) {
+        Unread::count(unread, line, text, false);
+    }
+
+    /// Counts a line that stands for others, which were left out.
+    fn leave_out(unread: &mut Option<Unread>, line: usize, text: &str) {
+        Unread::count(unread, line, text, true);
+    }
+
+    fn count(unread: &mut Option<Unread>, line: usize, text: &str, is_left_out: bool) {
         let text = printable(&text.trim().chars().take(80).collect::<String>());
         let lines = unread.as_ref().map_or(0, |unread| unread.lines) + 1;
         let known = unread.take().filter(|known| known.line <= line);
-        let (line, text) = known.map_or((line, text), |known| (known.line, known.text));
-        *unread = Some(Unread { lines, line, text });
+        let first = known.unwrap_or(Unread { lines, line, text, is_left_out });
+        *unread = Some(Unread { lines, ..first });
     }
 }
 
-fn more(lines: u64) -> String {
-    match lines {
-        0 | 1 => String::new(),
-        n => format!(", nor {} more", n - 1),
+fn said(is_left_out: bool, lines: u64) -> String {
+    match (is_left_out, lines) {
+        (true, _) => "stands for others that were left out".to_owned(),
+        (false, 0 | 1) => "looks like a socket and cannot be read".to_owned(),
+        (false, n) => format!("looks like a socket and cannot be read, nor {} more", n - 1),
     }
 }
 

@@ -25,7 +25,12 @@ pub struct Moments {
     /// The moment of this list was begun by its date, and looked at.
     is_begun: bool,
     is_looked_at: bool,
+    /// The latest moment that was looked at and had no socket.
+    empty: Option<Empty>,
 }
+
+/// A moment without a socket: its date, and how many that had one stand before it.
+type Empty = (Option<NaiveDateTime>, usize);
 
 /// Both ends, the network namespace, and the inode where a name hides an end.
 type Key = (String, String, Option<String>, u64);
@@ -157,14 +162,11 @@ impl Moments {
         self.is_looked_at = true;
     }
 
-    /// The last moment has no socket, and one before it has.
-    pub fn ends_empty(&self) -> bool {
-        let is_empty = self.now.sockets.is_empty() && self.list.sockets.is_empty();
-        self.is_begun && self.is_looked_at && is_empty && !self.ended.is_empty()
-    }
-
     fn end_moment(&mut self) {
         if self.now.sockets.is_empty() {
+            if self.is_begun && self.is_looked_at {
+                self.empty = self.empty.max(Some((self.at, self.ended.len())));
+            }
             return;
         }
         let (at, sockets) = (self.at.take(), std::mem::take(&mut self.now).sockets);
@@ -174,10 +176,22 @@ impl Moments {
         }
     }
 
-    /// All moments that have a socket.
-    pub fn finish(mut self) -> Vec<Moment> {
+    /// All moments that have a socket, the latest last, and whether one without any is later: dates tell, where each has
+    /// one. A log may have the newest first.
+    pub fn finish(mut self) -> (Vec<Moment>, bool) {
         self.begin(None);
-        self.ended
+        let Moments { mut ended, empty, .. } = self;
+        if ended.iter().all(|moment| moment.at.is_some()) {
+            ended.sort_by_key(|moment| moment.at);
+        }
+        let last = ended.last().map(|last| last.at);
+        let is_last = |(at, place): Empty| match (at, last) {
+            // Of the same time, the one that is below is later.
+            (Some(at), Some(Some(last))) => (at, place) >= (last, ended.len()),
+            (_, last) => last.is_some() && place == ended.len(),
+        };
+        let ends_empty = empty.is_some_and(is_last);
+        (ended, ends_empty)
     }
 }
 

@@ -215,7 +215,12 @@ pub struct Table {
     /// Blanks if `None`.
     delimiter: Option<char>,
     roles: Vec<Option<Role>>,
+    /// The name and the number that `grep` put before the header, and puts before each row.
+    prefix: Option<String>,
 }
+
+/// The longest name of a column with a prefix: each mark in it may be where that ends.
+const MAX_NAME: usize = 1 << 8;
 
 const DELIMITERS: [char; 4] = ['|', '\t', ',', ';'];
 
@@ -234,33 +239,38 @@ impl Table {
     }
 
     fn new(delimiter: Option<char>, names: &[String]) -> Option<Table> {
-        let roles: Vec<Option<Role>> = names.iter().map(|name| role(name)).collect();
+        let mut roles: Vec<Option<Role>> = names.iter().map(|name| role(name)).collect();
+        let prefixed = names.first().filter(|_| roles[0].is_none()).and_then(|name| prefixed(name));
+        if let Some((_, role)) = &prefixed {
+            roles[0] = Some(*role);
+        }
         let has = |role| roles.contains(&Some(role));
         let is_whole = has(Role::Peer)
             && has(Role::State)
             && (has(Role::Local) || has(Role::LocalPort))
             // Words of a sentence are names, too.
             && roles.iter().filter(|role| role.is_some()).count() * 2 > roles.len().min(10);
-        is_whole.then_some(Table { delimiter, roles })
+        is_whole.then(|| Table { delimiter, roles, prefix: prefixed.map(|(prefix, _)| prefix) })
     }
 
     /// A row of it; `None` for what is none.
     pub fn row(&self, line: &str) -> Option<SavedLine> {
-        let cells = match self.delimiter {
+        let mut cells = match self.delimiter {
             Some(delimiter) => cells(line, delimiter),
             None => self.words(line),
         };
-        let last =
-            self.roles.iter().rposition(|role| matches!(role, Some(Role::State | Role::Peer)));
-        if cells.len() <= last? || cells.iter().all(|cell| is_rule(cell)) {
+        if let (Some(prefix), Some(first)) = (&self.prefix, cells.first_mut()) {
+            *first = behind(first, prefix)?.to_owned();
+        }
+        let record = self.record(&cells);
+        // A log may have put something before a line between rows.
+        if cells.len() <= self.last()? || record.iter().all(|(_, cell)| is_rule(cell)) {
             return None;
         }
         // Its last word may have been cut off.
         if self.delimiter.is_none() && cells.last().is_some_and(|cell| words::is_cut(&[cell])) {
             return Some(SavedLine::Unclear);
         }
-        let named = self.roles.iter().zip(&cells);
-        let record: Record = named.filter_map(|(role, cell)| Some(((*role)?, &**cell))).collect();
         Some(match socket(&record) {
             // ss's own column of processes, whose quotes CSV doubles.
             SavedLine::Socket(socket) if socket.holders.is_empty() => {
@@ -273,6 +283,46 @@ impl Table {
 }
 
 impl Table {
+    /// The place of the last column without which a row is none.
+    fn last(&self) -> Option<usize> {
+        self.roles.iter().rposition(|role| matches!(role, Some(Role::State | Role::Peer)))
+    }
+
+    fn record<'a>(&self, cells: &'a [String]) -> Record<'a> {
+        let named = self.roles.iter().zip(cells);
+        named.filter_map(|(role, cell)| Some(((*role)?, &**cell))).collect()
+    }
+
+    /// Does a line begin a row that was cut? It has an address where one belongs, or ends with a state.
+    pub fn is_begun(&self, line: &str) -> bool {
+        let Some(delimiter) = self.delimiter else { return false };
+        let cells = cells(line, delimiter);
+        let record = self.record(&cells);
+        let is_end = |(role, cell): &(Role, &str)| {
+            let is_address = || cell.parse::<IpAddr>().is_ok() || words::addresses(cell) > 0;
+            matches!(role, Role::Local | Role::Peer) && is_address()
+        };
+        let last = record.iter().rfind(|(_, cell)| !cell.is_empty());
+        let ends_so = last.is_some_and(|(role, cell)| {
+            *role == Role::State && (words::state(cell).is_some() || words::begins_state(cell))
+        });
+        let unquoted = |word: &str| words::is_other_protocol(word.trim_matches('"'));
+        let is_other = words::cells(line).any(unquoted);
+        let is_short = Some(cells.len()) <= self.last();
+        is_short && !is_other && (ends_so || record.iter().any(is_end))
+    }
+
+    /// Was a list with lines between its columns cut off in this row?
+    pub fn is_cut(&self, line: &str) -> bool {
+        let line = line.trim();
+        let is_short = || Some(cells(line, '|').len()) <= self.last();
+        self.delimiter == Some('|')
+            && line.len() > 1
+            && line.starts_with('|')
+            && !line.ends_with('|')
+            && is_short()
+    }
+
     /// The words of a line, with those of its state in one.
     fn words(&self, line: &str) -> Vec<String> {
         let mut words: Vec<&str> = line.split_whitespace().collect();
@@ -290,6 +340,24 @@ impl Table {
             .chain(after.into_iter().map(String::from))
             .collect()
     }
+}
+
+/// Returns what `grep -n` or `-H` put before the first name of a header, and what that means: `2:LocalAddress`.
+fn prefixed(name: &str) -> Option<(String, Role)> {
+    let apart = |(at, _): (usize, &str)| Some((name[..at].to_owned(), role(&name[at + 1..])?));
+    // No name is so long, nor is a file's with a number behind it.
+    let marks = name.match_indices(':').filter(|_| name.len() <= MAX_NAME);
+    let found = marks.into_iter().find_map(apart);
+    found.filter(|(prefix, _)| !prefix.contains(char::is_whitespace))
+}
+
+/// The first cell of a row behind the same, with a number of its own; `None` where something else is before it.
+fn behind<'a>(cell: &'a str, prefix: &str) -> Option<&'a str> {
+    let (at, _) = cell.match_indices(':').nth(prefix.matches(':').count())?;
+    let is_numbered =
+        |text: &str| text.rsplit(':').next().is_some_and(|n| n.parse::<u64>().is_ok());
+    let is_alike = &cell[..at] == prefix || is_numbered(prefix) && is_numbered(&cell[..at]);
+    is_alike.then(|| cell[at + 1..].trim())
 }
 
 /// A line between rows: `---`, `:--:`, `====`.

@@ -3,9 +3,12 @@
 use super::begun::Begun;
 use super::claims::Claims;
 use super::fields::{Fields, File};
+use super::gaps::{Gaps, is_gap};
 use super::json::{self, Piece};
+use super::marks::bare;
 use super::moments::Moments;
 use super::named::{self, Role, Table};
+use super::pending::Pending;
 use super::{
     Context, Saved, SavedLine, Unread, clue, ends, lsof, netstat, procfs, split, ss, words,
 };
@@ -14,6 +17,7 @@ use crate::capture::text::lines::printed;
 use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
 use crate::printable::printable;
+use crate::tcp::state::State;
 
 /// Reads a saved list line by line, and keeps what it has found so far.
 #[derive(Default)]
@@ -39,18 +43,12 @@ pub struct Reader {
     /// The last line with an address that was passed over.
     ends_at: Option<usize>,
     begun: Begun,
+    gaps: Gaps,
+    /// The state that the sentence above names, and no other.
+    title: Option<State>,
     /// Fields of `lsof -F`.
     fields: Fields,
     is_assumed: bool,
-}
-
-/// A line that was perhaps folded, and those that it goes on in.
-struct Pending {
-    number: usize,
-    first: String,
-    /// All of them in one, with a blank between them or with none: who folded it may have taken it away.
-    texts: Vec<String>,
-    lines: usize,
 }
 
 /// So many lines apart, ends and a state are still of one socket.
@@ -59,45 +57,6 @@ const NEAR: usize = 8;
 /// The most lines that one is folded into, and the most that name the processes of one socket.
 const MAX_LINES: usize = 4;
 const MAX_OPEN: usize = 32;
-
-impl Pending {
-    fn new(number: usize, line: &str) -> Pending {
-        Pending { number, first: line.to_owned(), texts: vec![line.to_owned()], lines: 1 }
-    }
-
-    fn joined(&self, line: &str) -> Vec<String> {
-        let with = |gap: &str| {
-            let join = |text: &String| format!("{}{gap}{line}", text.trim_end());
-            self.texts.iter().map(join).collect::<Vec<String>>()
-        };
-        let any = |is: fn(&str) -> bool| self.texts.iter().any(|text| is(text));
-        match (any(ss::is_open), any(|text| text.ends_with('-'))) {
-            (true, _) => with(""),
-            // The rest of an arrow, which seemed to be the mark of a quotation.
-            (_, true) => [with(">"), with(" "), with("")].concat(),
-            _ => [with(" "), with("")].concat(),
-        }
-    }
-}
-
-/// A line without the marks of a quotation, and those of Markdown for code and emphasis.
-fn bare(line: &str) -> String {
-    let line = line.trim_start_matches([' ', '\t', '>']);
-    unstressed(&line.replace('→', "->").replace('：', ":").replace('`', " "))
-}
-
-/// `**CLOSE_WAIT**` without its marks, and not `**.**.**.**`, which somebody put in place of an address.
-fn unstressed(line: &str) -> String {
-    if !line.contains("**") {
-        return line.to_owned();
-    }
-    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '(' | ')' | '[' | ']');
-    let bare = |word: &str| {
-        let word = word.strip_prefix("**").filter(|rest| rest.starts_with(is_word)).unwrap_or(word);
-        word.strip_suffix("**").filter(|rest| rest.ends_with(is_word)).unwrap_or(word).to_owned()
-    };
-    line.split(' ').map(bare).collect::<Vec<_>>().join(" ")
-}
 
 impl Reader {
     /// A line as a file has it, with whatever is around it.
@@ -160,6 +119,9 @@ impl Reader {
     }
 
     fn record(&mut self, number: usize, line: &str) {
+        if is_gap(line) {
+            self.give_up();
+        }
         if let Some(begun) = self.pending.take()
             && self.goes_on(begun, line)
         {
@@ -203,9 +165,21 @@ impl Reader {
         if clue::has_address(line) {
             self.ends_at = Some(number);
         }
-        self.name(line);
+        self.name(number, line);
         self.begun.note(number, line);
+        let gap = self.gaps.note(number, line);
+        self.leave_out(gap);
+        if !line.trim().is_empty() {
+            self.title = clue::title(line);
+        }
         self.claims.count(number, line);
+    }
+
+    /// Says that lines are missing.
+    fn leave_out(&mut self, gap: Option<(usize, String)>) {
+        if let Some((number, line)) = gap {
+            Unread::leave_out(&mut self.unread, number, &line);
+        }
     }
 
     /// Whoever says CLOSE-WAIT of an end may be speaking of what the list has.
@@ -218,7 +192,10 @@ impl Reader {
 
     /// Does a line go on with those before it? If not, they are all there is of theirs.
     fn goes_on(&mut self, begun: Pending, line: &str) -> bool {
-        let is_heading = || matches!(self.look(&begun.first), SavedLine::Begun);
+        let is_heading = || {
+            let is_begun = matches!(self.look(&begun.first), SavedLine::Begun);
+            is_begun && !clue::is_open_call(&begun.first)
+        };
         if begun.lines == 1 && is_heading() && matches!(self.look(line), SavedLine::Socket(_)) {
             self.begun.note(begun.number, &begun.first);
             return false;
@@ -251,7 +228,8 @@ impl Reader {
             self.add(socket, &text);
             return true;
         }
-        let is_more = begun.lines < MAX_LINES;
+        let is_call = clue::is_open_call(&begun.first);
+        let is_more = begun.lines < if is_call { MAX_OPEN } else { MAX_LINES };
         match self.look(line) {
             SavedLine::Other if is_more && is_other => return true,
             SavedLine::Other if is_more => {}
@@ -326,7 +304,7 @@ impl Reader {
     }
 
     /// `[orders.exe]`: Windows names a program below its socket, perhaps behind a part of it.
-    fn name(&mut self, line: &str) {
+    fn name(&mut self, number: usize, line: &str) {
         let bare = line.trim().strip_prefix('[').and_then(|line| line.strip_suffix(']'));
         // `[/code]` of a forum and `[root@web1 ~]` are none.
         let is_mark = |name: &&str| {
@@ -334,8 +312,16 @@ impl Reader {
         };
         let bare = bare.filter(|name| !is_mark(name));
         let is_part = line.split_whitespace().count() == 1;
-        let Some(place) = self.above.take_if(|_| bare.is_some() || !is_part) else { return };
-        let holder = self.moments.at(place).and_then(|socket| socket.holders.first_mut());
+        // Nor is the number of an empty line one of a process.
+        let is_number = line.trim().parse().is_ok_and(|rest: usize| rest != number);
+        let is_it = |_: &mut usize| bare.is_some() || !is_part || is_number;
+        let Some(place) = self.above.take_if(is_it) else { return };
+        let Some(socket) = self.moments.at(place) else { return };
+        if is_number {
+            // The rest of its process's number, perhaps: which process that is, is not known.
+            socket.holders.retain(|holder| !holder.command.is_empty());
+        }
+        let holder = socket.holders.first_mut();
         if let (Some(name), Some(holder)) = (bare, holder)
             && holder.command.is_empty()
         {
@@ -344,7 +330,8 @@ impl Reader {
     }
 
     fn look(&self, line: &str) -> SavedLine {
-        let row = self.context.table.as_ref().and_then(|table| table.row(line));
+        let table = self.context.table.as_ref();
+        let (row, of_table) = (table.and_then(|table| table.row(line)), line);
         // Lines of tables are blanks.
         let line = line.replace(['|', '│', '┃', '║'], " ");
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -371,12 +358,27 @@ impl Reader {
         };
         match found {
             SavedLine::Other => match behind().unwrap_or_else(last) {
-                SavedLine::Other => loosened(&line),
+                SavedLine::Other => self.loosened(&line, of_table),
                 found => found,
             },
             SavedLine::Begun => behind().or_else(|| as_socket(last())).unwrap_or(found),
             SavedLine::Unclear => behind().or_else(|| as_socket(last())).unwrap_or(found),
             found => found,
+        }
+    }
+
+    /// A socket in a form of somebody's own. If its line says CLOSE-WAIT beside another state, that is what became of it.
+    fn loosened(&self, line: &str, of_table: &str) -> SavedLine {
+        let is_begun = |table: &Table| table.is_begun(of_table);
+        match ends::loosened(line) {
+            SavedLine::Socket(socket) if !socket.is_stuck() && clue::close_waits(line) > 0 => {
+                SavedLine::Unclear
+            }
+            found @ SavedLine::Socket(_) => found,
+            SavedLine::Unclear if clue::is_labelled(line) => SavedLine::Unclear,
+            _ if self.context.table.as_ref().is_some_and(is_begun) => SavedLine::Unclear,
+            _ if clue::is_open_call(line) => SavedLine::Begun,
+            _ => SavedLine::Other,
         }
     }
 
@@ -434,7 +436,13 @@ impl Reader {
         self.give_up();
         self.end_fields();
         self.moments.look();
+        let gap = self.gaps.row();
+        self.leave_out(gap);
         self.context = Context { table, ..known.unwrap_or_default() };
+        let title = self.title.take().filter(|_| self.context.is_stateless);
+        if let Some(title) = title.filter(|_| self.context.asked.is_none()) {
+            (self.context.asked, self.context.is_told) = (Some(title), true);
+        }
         let header = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if self.headers.contains(&header) {
             self.moments.end_list();
@@ -469,6 +477,9 @@ impl Reader {
         self.context.is_stateless &= !is_named;
         // The rest of its number may be what is below.
         let is_cut = socket.holders.is_empty() && clue::ends_in_number(line);
+        let gap = self.gaps.row();
+        self.leave_out(gap);
+        self.title = None;
         let place = self.moments.add(socket, self.context.asked);
         self.last = Some((place, ss::keeps_alive(line)));
         self.above = Some(place).filter(|_| !is_cut);
@@ -533,7 +544,14 @@ impl Reader {
 
     /// The list ends here without the end of a line.
     pub fn cut(&mut self, number: usize, line: &str) {
-        if clue::begins_row(line) {
+        let is_cell = self.context.table.as_ref().is_some_and(|table| table.is_cut(line));
+        let known = self.unread.as_ref().map_or(0, |unread| unread.lines);
+        self.give_up();
+        let is_new = self.unread.as_ref().map_or(0, |unread| unread.lines) == known;
+        if is_new
+            && !self.begun.holds(number)
+            && (is_cell || clue::begins_row(line) || self.begun.is_cut(line))
+        {
             Unread::add(&mut self.unread, number, line);
         }
     }
@@ -543,12 +561,14 @@ impl Reader {
         self.give_up();
         self.end_record(last);
         self.end_fields();
-        let Reader { moments, mut unread, claims, is_assumed, begun, .. } = self;
+        let Reader { moments, mut unread, claims, is_assumed, begun, gaps, .. } = self;
+        if let Some((number, line)) = gaps.end() {
+            Unread::leave_out(&mut unread, number, &line);
+        }
         if let Some((number, line)) = begun.end() {
             Unread::add(&mut unread, number, &line);
         }
-        let ends_empty = moments.ends_empty();
-        let moments = moments.finish();
+        let (moments, ends_empty) = moments.finish();
         claims.hold_against(&moments, &mut unread);
         match moments.is_empty() {
             true => Err(unread),
@@ -572,16 +592,6 @@ fn says_more(one: &Socket, other: &Socket) -> bool {
 
 fn as_socket(found: SavedLine) -> Option<SavedLine> {
     matches!(found, SavedLine::Socket(_)).then_some(found)
-}
-
-/// A socket in a form of somebody's own. If its line says CLOSE-WAIT beside another state, that is what became of it.
-fn loosened(line: &str) -> SavedLine {
-    match ends::loosened(line) {
-        SavedLine::Socket(socket) if !socket.is_stuck() && clue::close_waits(line) > 0 => {
-            SavedLine::Unclear
-        }
-        found => as_socket(found).unwrap_or(SavedLine::Other),
-    }
 }
 
 /// The most words of a prefix.

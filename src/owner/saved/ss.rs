@@ -130,6 +130,11 @@ fn words_after_users(line: &str) -> impl Iterator<Item = &str> {
 /// `users:(("orders",pid=7,fd=6),("orders",pid=8,fd=6))`, and `users:(("orders",7,6))` of old: a name
 /// can hold anything but its closing quote. With `-T` and `-Z`, more stands between.
 pub fn users(line: &str) -> Vec<Holder> {
+    // A list of strings may have escaped its quotes.
+    let line = &match line.contains("(\\\"") {
+        true => line.replace("\\\"", "\""),
+        false => line.to_owned(),
+    };
     let Some((_, mut rest)) = line.split_once("users:(") else { return Vec::new() };
     let uid = number(line, "uid:");
     let mut holders = Vec::new();

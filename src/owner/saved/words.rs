@@ -217,12 +217,19 @@ pub fn end(word: &str) -> Option<Endpoint> {
         return None;
     }
     let by_colon = || word.rsplit_once(':').and_then(|(host, port)| pair(host, port));
-    let by_dot = || word.rsplit_once('.').and_then(|(host, port)| pair(host, port));
+    let by_dot = || word.rsplit_once('.').filter(|(host, _)| !is_mapped(host));
+    let by_dot = || by_dot().and_then(|(host, port)| pair(host, port));
     // The last separator is the port's; an IPv6 address may stand before a dot.
     match word.rfind('.') > word.rfind(':') {
         true => by_dot(),
         false => by_colon(),
     }
+}
+
+/// `::ffff:192.0.2`: a part of such an address, whose port a fold took away with the rest.
+fn is_mapped(host: &str) -> bool {
+    let bare = host.split('%').next().unwrap_or(host);
+    bare.contains(':') && bare.contains('.') && bare.parse::<IpAddr>().is_err()
 }
 
 fn pair(host: &str, port: &str) -> Option<Endpoint> {
