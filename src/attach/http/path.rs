@@ -53,16 +53,18 @@ fn is_word(part: &[u8]) -> bool {
         && (digits == 0 || is_version && part.len() <= 4)
 }
 
-/// Tells tokens by their letters: groups of capitals with dashes between them, as of a key that is typed, and both cases
-/// with more capitals than words begin with. One that looks like words is taken for them.
+/// Tells tokens by their letters: three groups of as many capitals, or more, with dashes between them, as of a key that is
+/// typed; and words that would begin with every fifth letter. One that looks like words is taken for them.
 fn is_token(part: &[u8]) -> bool {
+    let groups = || part.split(|octet| *octet == b'-').map(<[u8]>::len);
+    let is_capital = |octet: &u8| matches!(octet, b'A'..=b'Z' | b'-');
+    let is_key = part.iter().all(is_capital)
+        && groups().count() >= 3
+        && groups().all(|len| len >= 3 && Some(len) == groups().next());
     let letters = part.iter().filter(|octet| octet.is_ascii_alphabetic()).count();
-    let capitals = part.iter().filter(|octet| octet.is_ascii_uppercase()).count();
-    match letters {
-        8.. if capitals == letters => part.contains(&b'-'),
-        10.. => capitals > letters / 3,
-        _ => false,
-    }
+    let begins = |pair: &&[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+    let words = part.windows(2).filter(begins).count();
+    is_key || letters >= 10 && words > letters / 5
 }
 
 /// Octets of a host and its port, at most (RFC 1035, 2.3.4).
@@ -109,6 +111,7 @@ mod tests {
             ("/x/qWeRtZuIoPaSdF", "/x/?"),
             ("/Home/CustomerOrderHistory", "/Home/CustomerOrderHistory"),
             ("/getXMLDocument/README.md/Z_ORDER_SRV", "/getXMLDocument/README.md/Z_ORDER_SRV"),
+            ("/WANIPConnection/AUTH-ROOT/CHANGES.txt", "/WANIPConnection/AUTH-ROOT/CHANGES.txt"),
             ("/static/app.min.js", "/static/app.min.js"),
             ("/%20secret/x", "/?/x"),
             ("*", "*"),
