@@ -130,7 +130,7 @@ fn file(
     mode.begin_file(usize::from(index), &name)?;
     let before = Unread::of(&session.totals);
     let segments_before = session.point().facts().segments();
-    let sense = Sense::of(session.point().facts().segments(), &session.totals);
+    let sense = Sense::of(segments_before, &session.totals);
     let mut all_well = to_its_end(session, mode, &mut source, notices)?;
     let segments = session.point().facts().segments();
     sense.doubt_link_type(segments, &mut session.totals);

@@ -30,8 +30,7 @@ impl Begun {
     pub fn is_cut(&self, line: &str) -> bool {
         let call = |text: &str| Some(text.split_once('(')?.0.trim().to_owned());
         let row = self.row.as_deref().and_then(call).filter(|name| !name.is_empty());
-        let count = |mark: char| line.matches(mark).count();
-        row.is_some() && row == call(line) && count('(') > count(')')
+        row.is_some() && row == call(line) && clue::is_unclosed(line)
     }
 
     /// Is that line kept as one that was cut?

@@ -170,7 +170,6 @@ pub fn is_labelled(line: &str) -> bool {
 
 /// Is a line a call without its end: `sconn(fd=9, laddr=addr(ip='192.0`? It may go on in the next.
 pub fn is_open_call(line: &str) -> bool {
-    let count = |mark: char| line.matches(mark).count();
     let is_name = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
@@ -178,7 +177,13 @@ pub fn is_open_call(line: &str) -> bool {
     let is_call = named.is_some_and(|(name, rest)| {
         is_name(name) && rest.split_once('=').is_some_and(|(first, _)| is_name(first))
     });
-    is_call && count('(') > count(')')
+    is_call && is_unclosed(line)
+}
+
+/// Does a line have a bracket that it does not close?
+pub fn is_unclosed(line: &str) -> bool {
+    let count = |mark: char| line.matches(mark).count();
+    count('(') > count(')')
 }
 
 /// Does a line end with a number right behind its state?

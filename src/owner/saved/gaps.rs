@@ -20,19 +20,20 @@ pub struct Gaps {
 impl Gaps {
     /// Takes a line that is none of a socket. Returns it if it stands for some that were.
     pub fn note(&mut self, number: usize, line: &str) -> Option<Line> {
-        let line = || (number, line.to_owned());
-        match line().1 {
-            blank if blank.trim().is_empty() => None,
-            pager if is_pager(&pager) => {
-                self.page = self.is_below.then(line);
-                None
-            }
-            gap if is_gap(&gap) && self.is_below => Some(line()),
-            other => {
-                self.above = is_gap(&other).then(line);
-                None
-            }
+        let kept = || (number, line.to_owned());
+        if line.trim().is_empty() {
+            return None;
         }
+        if is_pager(line) {
+            self.page = self.is_below.then(kept);
+            return None;
+        }
+        let gap = is_gap(line).then(kept);
+        if self.is_below && gap.is_some() {
+            return gap;
+        }
+        self.above = gap;
+        None
     }
 
     /// Takes a row, or a header. Returns the gap above the first.

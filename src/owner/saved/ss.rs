@@ -2,6 +2,8 @@
 //!
 //! `CLOSE-WAIT 1 0 172.18.0.5:38822 172.18.0.3:3306 users:(("orders",pid=7,fd=6)) ino:123 …`
 
+use std::borrow::Cow;
+
 use super::{Context, SavedLine, words};
 use crate::owner::silence::Silence;
 use crate::owner::{Holder, Socket};
@@ -131,12 +133,12 @@ fn words_after_users(line: &str) -> impl Iterator<Item = &str> {
 /// can hold anything but its closing quote. With `-T` and `-Z`, more stands between.
 pub fn users(line: &str) -> Vec<Holder> {
     // A list of strings may have escaped its quotes.
-    let line = &match line.contains("(\\\"") {
-        true => line.replace("\\\"", "\""),
-        false => line.to_owned(),
+    let line: Cow<'_, str> = match line.contains("(\\\"") {
+        true => line.replace("\\\"", "\"").into(),
+        false => line.into(),
     };
     let Some((_, mut rest)) = line.split_once("users:(") else { return Vec::new() };
-    let uid = number(line, "uid:");
+    let uid = number(&line, "uid:");
     let mut holders = Vec::new();
     while let Some((_, after)) = rest.split_once("(\"") {
         let Some((command, after)) = after.split_once("\",") else { break };

@@ -217,8 +217,10 @@ pub fn end(word: &str) -> Option<Endpoint> {
         return None;
     }
     let by_colon = || word.rsplit_once(':').and_then(|(host, port)| pair(host, port));
-    let by_dot = || word.rsplit_once('.').filter(|(host, _)| !is_mapped(host));
-    let by_dot = || by_dot().and_then(|(host, port)| pair(host, port));
+    let by_dot = || {
+        let apart = word.rsplit_once('.').filter(|(host, _)| !is_mapped(host));
+        apart.and_then(|(host, port)| pair(host, port))
+    };
     // The last separator is the port's; an IPv6 address may stand before a dot.
     match word.rfind('.') > word.rfind(':') {
         true => by_dot(),
