@@ -149,8 +149,8 @@ impl Place {
     /// The place so many packets after this one.
     #[inline]
     #[must_use]
-    pub fn later(self, time: Time, frames: u32) -> Place {
-        Place { time, position: self.position.saturating_add(u64::from(frames) << 4) }
+    pub fn later(self, time: Time, frames: u64) -> Place {
+        Place { time, position: self.position.saturating_add(frames << 4) }
     }
 
     /// The place at this time of which [`Place::order`] gave the key.

@@ -1,6 +1,12 @@
 //! Where no thread can be had, the work is done by those that there are.
 
 mod common;
+#[path = "../benches/traffic/generator.rs"]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
+mod generator;
+#[path = "simulation/prng.rs"]
+#[allow(dead_code, reason = "each of those that share it uses a part")]
+mod prng;
 
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -39,9 +45,13 @@ fn limited_but(rights: &[&str], processes: u32, args: &[&str]) -> Output {
 
 /// A capture that anybody can read.
 fn capture(scratch: &Scratch) -> String {
-    use std::os::unix::fs::PermissionsExt;
     let bytes = std::fs::read(common::project("fixtures/captures/reproduction/app.pcap"));
-    let path = scratch.write("x.pcap", &bytes.expect("the capture"));
+    for_anybody(scratch, &bytes.expect("the capture"))
+}
+
+fn for_anybody(scratch: &Scratch, bytes: &[u8]) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = scratch.write("x.pcap", bytes);
     let all = PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(scratch.path(), all).expect("own folder");
     path
@@ -68,6 +78,26 @@ fn the_answer_is_the_same_with_one_thread() {
         let check = limited(processes, &["check", &path, &path]);
         assert_eq!(text(&check).1, "", "{processes}");
         assert_ne!(check.status.code(), Some(2), "{processes}");
+    }
+}
+
+/// Some threads read a long file ahead, where there are any.
+#[test]
+fn long_captures_are_read_by_the_threads_that_there_are() {
+    if let Some(missing) = lacks(&[ROOT]) {
+        return skip(missing);
+    }
+    let scratch = Scratch::new();
+    let mut bytes = Vec::new();
+    let shape = generator::Shape::small(50_000, 200);
+    generator::write(shape, generator::Format::Pcap, &mut bytes).expect("memory");
+    assert!(bytes.len() > 5 << 20, "long enough: {}", bytes.len());
+    let path = for_anybody(&scratch, &bytes);
+    let wanted = closewait(&[&path, "--threads", "1"]);
+    for processes in [1, 4, 7, 9, 11, 13] {
+        let output = limited(processes, &[&path, "--threads", "8"]);
+        assert_eq!(text(&output).1, "", "{processes}");
+        assert!(output.stdout == wanted.stdout, "{processes}: {}", text(&output).0);
     }
 }
 

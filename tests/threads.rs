@@ -83,8 +83,8 @@ fn several_files_do_not_depend_on_threads() {
 fn damaged_files_do_not_depend_on_threads() {
     let scratch = Scratch::new();
     let mut bytes = Vec::new();
-    generator::write(Shape::small(30_000, 200), Format::Pcapng, &mut bytes).expect("memory");
-    assert!(bytes.len() > 3 << 20, "long enough to be read ahead: {}", bytes.len());
+    generator::write(Shape::small(40_000, 200), Format::Pcapng, &mut bytes).expect("memory");
+    assert!(bytes.len() > 5 << 20, "long enough to be read ahead: {}", bytes.len());
     let cut = &bytes[..bytes.len() - 7];
     let mut corrupt = bytes.clone();
     let middle = bytes.len() / 2;

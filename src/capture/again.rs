@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::Frame;
@@ -25,10 +26,10 @@ impl Records {
     /// Returns the packet of the record at a place; none where there is no whole record, as after a change of the
     /// file. Its number is not known. `room` holds its octets.
     pub fn frame<'a>(&self, place: u64, room: &'a mut Vec<u8>) -> Option<Frame<'a>> {
-        self.fetch(place, FETCHED, room).ok()?;
+        fetch(&self.file, place, 0..FETCHED, room).ok()?;
         let whole = self.format.whole(room)?;
         if whole > room.len() {
-            self.fetch(place, whole, room).ok()?;
+            fetch(&self.file, place, 0..whole, room).ok()?;
         }
         self.first(place, room)
     }
@@ -49,27 +50,32 @@ impl Records {
     /// Returns so many octets from a place on, or those that there are.
     pub fn octets(&self, place: u64, len: usize) -> Vec<u8> {
         let mut octets = Vec::new();
-        match self.fetch(place, len, &mut octets) {
+        match fetch(&self.file, place, 0..len, &mut octets) {
             Ok(()) => octets,
             Err(_) => Vec::new(),
         }
     }
+}
 
-    /// Fills `room` with so many octets from a place on, or with those that there are.
-    fn fetch(&self, place: u64, len: usize, room: &mut Vec<u8>) -> io::Result<()> {
-        room.resize(len, 0);
-        let mut filled = 0;
-        while filled < len {
-            match self.file.read_at(&mut room[filled..], place + filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+/// Fills a part of `room`, which begins at this place of a file, or as much of it as there is. It ends there.
+pub(super) fn fetch(
+    file: &File,
+    place: u64,
+    part: Range<usize>,
+    room: &mut Vec<u8>,
+) -> io::Result<()> {
+    room.resize(part.end, 0);
+    let mut filled = part.start;
+    while filled < part.end {
+        match file.read_at(&mut room[filled..], place + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        room.truncate(filled);
-        Ok(())
     }
+    room.truncate(filled);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The bytes of a file on their way in.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 /// A window on a stream: whole records are parsed in place, then consumed.
 pub struct Buffer {
@@ -70,6 +71,13 @@ impl Buffer {
     pub fn get(&self, from: usize, len: usize) -> &[u8] {
         let held = &self.bytes[self.start..self.end];
         held.get(from..from.saturating_add(len)).unwrap_or_default()
+    }
+
+    /// Takes octets that were read otherwise in exchange for its own, of which nothing is needed any more: those within a
+    /// range, which end at this offset, are what comes next. Returns the others, to be used again.
+    pub fn exchange(&mut self, octets: Vec<u8>, within: Range<usize>, end: u64) -> Vec<u8> {
+        (self.start, self.end, self.read) = (within.start, within.end, end);
+        std::mem::replace(&mut self.bytes, octets)
     }
 
     /// All that has been read and not consumed.

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use super::again::Records;
 use super::archive;
 use super::buffer::Buffer;
+use super::chunks::{Chunks, Decode, Packet, Walk};
 use super::classic::{Classic, is_magic};
 use super::compression::{Counted, Input as Octets, decompressed};
 use super::pcapng::{Pcapng, SECTION_HEADER};
@@ -145,6 +146,15 @@ impl Format {
             Format::Text(_) => None,
         }
     }
+
+    /// The way from one record to the next, where they are octets.
+    fn walk(&self) -> Option<Walk> {
+        match self {
+            Format::Classic(format) => Some(Walk::Classic(format.clone())),
+            Format::Pcapng(format) => Some(Walk::Pcapng(format.clone())),
+            Format::Text(_) => None,
+        }
+    }
 }
 
 impl Record {
@@ -181,6 +191,9 @@ pub struct FileSource {
     format: Format,
     about: About,
     frames: u64,
+    /// Records that other threads have decoded, where they do.
+    chunks: Option<Box<Chunks>>,
+    stop: Stop,
     /// Octets at the start of the buffer that were handed out by the last call.
     handed: usize,
     /// The next record, where it was looked at and not yet handed out.
@@ -225,6 +238,8 @@ impl FileSource {
             format,
             about,
             frames: 0,
+            chunks: None,
+            stop: Arc::clone(stop),
             handed: 0,
             ahead: None,
             ended: false,
@@ -255,11 +270,21 @@ impl FileSource {
     /// Returns its records, if they can be read again by their places: a file of libpcap's own format, as it is.
     pub fn records(&self) -> Option<Records> {
         let Format::Classic(format) = &self.format else { return None };
+        Some(Records::new(self.plain_file()?, format.clone()))
+    }
+
+    /// Returns its file once more, if that has the capture as it is.
+    fn plain_file(&self) -> Option<File> {
         let again = self.again.as_ref()?.try_clone().ok()?;
         let mut magic = [0; 4];
         again.read_exact_at(&mut magic, 0).ok()?;
         // What is compressed begins otherwise, and its places are others.
-        format.begins_with(magic).then(|| Records::new(again, format.clone()))
+        let is_plain = match &self.format {
+            Format::Classic(format) => format.begins_with(magic),
+            Format::Pcapng(_) => magic == SECTION_HEADER,
+            Format::Text(_) => false,
+        };
+        is_plain.then_some(again)
     }
 
     /// An interface's snap length, as it was described last; 0 where not limited.
@@ -315,6 +340,9 @@ impl FileSource {
 
     fn locate(&mut self) -> Result<Option<Record>, Broken> {
         self.buffer.consume(std::mem::take(&mut self.handed));
+        if let Some(chunks) = &mut self.chunks {
+            chunks.next(&mut self.buffer, self.frames, || self.format.walk());
+        }
         match &mut self.format {
             Format::Classic(format) => format.locate(&mut self.buffer),
             Format::Pcapng(format) => format.locate(&mut self.buffer, &mut self.about),
@@ -401,12 +429,39 @@ impl Source for FileSource {
         self.frames - before
     }
 
+    fn decode_ahead(&mut self, decoder: Arc<dyn Decode>, threads: usize) {
+        if let (Some(file), Some(walk), Some(size)) =
+            (self.plain_file(), self.format.walk(), self.size)
+        {
+            let chunks =
+                Chunks::new((file, size, self.index), walk, (decoder, threads), &self.stop);
+            self.chunks = Some(Box::new(chunks));
+        }
+    }
+
+    fn each_decoded(&mut self, take: impl FnMut(Packet<'_>) -> bool) -> u64 {
+        if self.ahead.is_some() || self.ended {
+            return 0;
+        }
+        let Some(chunks) = &mut self.chunks else { return 0 };
+        self.buffer.consume(std::mem::take(&mut self.handed));
+        let taken = chunks.each(&mut self.buffer, self.frames, || self.format.walk(), take);
+        self.frames += taken;
+        taken
+    }
+
     fn about(&self) -> &About {
         &self.about
     }
 
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.read.load(Ordering::Relaxed), self.size)
+        // Of a plain file, other threads may have read further.
+        let read = if self.chunks.is_some() {
+            self.buffer.offset()
+        } else {
+            self.read.load(Ordering::Relaxed)
+        };
+        (read, self.size)
     }
 }
 

@@ -3,10 +3,11 @@
 //! A [`Source`] hands out one [`Frame`] after the other; nothing here looks above the link type.
 //!
 //! * [`mod@file`]: a capture file or standard input, in whatever format
-//! * [`classic`], [`pcapng`]: the two formats
+//! * [`classic`], [`pcapng`]: the two formats; `clock`: time as the latter counts it
 //! * [`text`]: packets as tcpdump and others print them
 //! * `record`: what all of them find
 //! * [`again`]: packets of a file, read once more
+//! * [`chunks`]: packets of a file, read and decoded ahead by other threads
 //! * [`archive`], [`compression`], [`utf16`], [`buffer`]: the bytes on their way in; `ahead`: what another thread makes of them
 //! * [`mod@write`]: packets on their way out, as pcapng
 //! * [`live`]: an interface, through libpcap
@@ -18,7 +19,9 @@ pub mod again;
 mod ahead;
 pub mod archive;
 pub mod buffer;
+pub mod chunks;
 pub mod classic;
+mod clock;
 pub mod compression;
 pub mod file;
 pub mod filter;
@@ -40,6 +43,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use chunks::{Decode, Packet};
 pub use link_type::LinkType;
 use process::Process;
 
@@ -92,6 +96,14 @@ pub trait Source {
     /// Hands out packets that lie whole in memory, one after the other in one go, until `take` refuses
     /// one: that one comes again from [`Source::next`]. Returns how many were taken.
     fn each_whole(&mut self, _take: impl FnMut(&Frame<'_>) -> bool) -> u64 {
+        0
+    }
+
+    /// Has other threads read and decode ahead, where that can be done.
+    fn decode_ahead(&mut self, _decoder: Arc<dyn Decode>, _threads: usize) {}
+
+    /// Hands out packets that other threads have decoded, and those between them, as [`Source::each_whole`] does.
+    fn each_decoded(&mut self, _take: impl FnMut(Packet<'_>) -> bool) -> u64 {
         0
     }
 

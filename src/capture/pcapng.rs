@@ -12,6 +12,7 @@ use pcap_parser::{
 };
 
 use super::buffer::Buffer;
+use super::clock::Clock;
 use super::process::Process;
 use super::record::{Broken, Record};
 use super::{About, Ended, LONGEST_COMMENT, LinkType, MOST_COMMENTS};
@@ -56,7 +57,7 @@ const PROCESS_INFORMATION: u32 = 0x8000_0001;
 const GAP_UNKNOWN: u32 = 0xffff;
 
 /// A pcapng file, read block by block: sections, interfaces with their own clocks, statistics, comments.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Pcapng {
     big_endian: bool,
     /// Interfaces of the current section.
@@ -71,6 +72,7 @@ pub struct Pcapng {
     drops: u128,
 }
 
+#[derive(Clone)]
 struct Interface {
     link: LinkType,
     snap_len: u32,
@@ -164,6 +166,12 @@ impl Pcapng {
             direction: None,
             has_process: false,
         })
+    }
+
+    /// Returns the length of the block that these octets begin with, as it says.
+    pub fn whole(&self, octets: &[u8]) -> Option<usize> {
+        let len = octets.get(4..8)?.first_chunk()?;
+        Some(self.u32(*len) as usize).filter(|len| *len <= MAX_BLOCK as usize)
     }
 
     /// The length of the next block, and the byte order if it begins a section.
@@ -494,51 +502,6 @@ fn note_of_ours(options: &[PcapNGOption], about: &mut About) {
     }
 }
 
-/// An interface's way to count time.
-struct Clock {
-    scale: Scale,
-    /// Nanoseconds added to every time (if_tsoffset).
-    offset: i128,
-    digits: u8,
-}
-
-enum Scale {
-    /// Nanoseconds a tick.
-    Coarse(u64),
-    /// Ticks a second.
-    Fine(u128),
-}
-
-impl Clock {
-    /// if_tsresol: a negative power of ten, or of two with the top bit set.
-    fn new(resolution: u8, offset_s: i64) -> Clock {
-        let exponent = u32::from(resolution & 0x7f);
-        let binary = resolution & 0x80 != 0;
-        let (scale, digits) = match exponent {
-            0..=9 if !binary => (Scale::Coarse(10u64.pow(9 - exponent)), exponent),
-            10..=38 if !binary => (Scale::Fine(10u128.pow(exponent)), 9),
-            0..=126 if binary => (Scale::Fine(1 << exponent), exponent.min(9)),
-            _ => (Scale::Fine(u128::MAX), 9),
-        };
-        Clock { scale, offset: i128::from(offset_s) * 1_000_000_000, digits: digits as u8 }
-    }
-
-    fn time(&self, ticks: u64) -> Time {
-        if let (Scale::Coarse(nanos), 0) = (&self.scale, self.offset)
-            && let Some(nanos) = ticks.checked_mul(*nanos)
-        {
-            return Time::from_unsigned(nanos);
-        }
-        let nanos = match self.scale {
-            Scale::Coarse(nanos) => i128::from(ticks) * i128::from(nanos),
-            // 2^64 times a thousand million is far below 2^127.
-            Scale::Fine(hertz) => (u128::from(ticks) * 1_000_000_000 / hertz) as i128,
-        };
-        Time::from_nanos(nanos + self.offset)
-    }
-}
-
-/// The first value of an option, if it has the length it must have.
 /// A name that stood in a text in place of this address, when closewait wrote the file. What other
 /// programs resolved is left alone.
 fn stand_in(record: &NameRecord) {
@@ -550,6 +513,7 @@ fn stand_in(record: &NameRecord) {
     }
 }
 
+/// The first value of an option, if it has the length it must have.
 fn option<const N: usize>(options: &[PcapNGOption], code: u16) -> Option<[u8; N]> {
     let option = options.iter().find(|o| o.code == OptionCode(code))?;
     option.as_bytes().ok()?.try_into().ok()
@@ -577,22 +541,4 @@ fn addresses(options: &[PcapNGOption]) -> Vec<IpAddr> {
         }
     };
     options.iter().filter_map(address).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_resolution_becomes_nanoseconds() {
-        let nanos = |resolution, ticks| Clock::new(resolution, 0).time(ticks).nanos();
-        assert_eq!(nanos(6, 1_500_000), Some(1_500_000_000));
-        assert_eq!(nanos(9, 1_500_000_000), Some(1_500_000_000));
-        assert_eq!(nanos(0, 2), Some(2_000_000_000));
-        assert_eq!(nanos(12, 1_500_000_000_000), Some(1_500_000_000));
-        assert_eq!(nanos(0x80 | 10, 1536), Some(1_500_000_000));
-        assert_eq!(nanos(0x7f, u64::MAX), Some(0));
-        assert_eq!(Clock::new(6, 3).time(1).nanos(), Some(3_000_001_000));
-        assert_eq!(Clock::new(6, -3).time(1).nanos(), None);
-    }
 }

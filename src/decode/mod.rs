@@ -20,6 +20,7 @@ use link::Network;
 use marked::Carried;
 use usual::UsualPacket;
 
+use crate::capture::chunks::Decode;
 use crate::capture::{Frame, LinkType};
 use crate::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use crate::tcp::seq::Seq;
@@ -268,6 +269,12 @@ impl Decoder {
         };
         let end = data.len().min(header.len + header.payload_len as usize);
         (segment, data.get(header.len..end).unwrap_or_default())
+    }
+}
+
+impl Decode for Decoder {
+    fn decode_early<'a>(&self, frame: &Frame<'a>) -> Option<(Segment, &'a [u8])> {
+        self.decode_usual(frame)
     }
 }
 

@@ -497,7 +497,7 @@ impl Packed {
             len: self.len,
             window: self.window,
             extras: Extras::of_bits(self.frame >> FRAME_BITS),
-            place: base.later(self.time, self.frame & FRAME_MASK),
+            place: base.later(self.time, u64::from(self.frame & FRAME_MASK)),
             direction: self.marked(DIRECTED).then(|| Direction {
                 way: if self.marked(OUT) { Way::Out } else { Way::In },
                 told_by: match self.marked(BY_PACKET_FLAGS) {

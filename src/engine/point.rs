@@ -17,6 +17,7 @@ use crate::attach::registry::{self, Content, Known, Ports};
 use crate::attach::spared::Spared;
 use crate::attach::tried::Tried;
 use crate::capture::again::Records;
+use crate::capture::chunks::Packet;
 use crate::capture::series::{OVERLAP_NS, follows};
 use crate::capture::{About, Ended, Frame, LinkType, Source};
 use crate::decode::Decoder;
@@ -244,6 +245,54 @@ impl CapturePoint {
         self.totals.facts.take(&seen);
         self.shards.count(taken as usize);
         taken
+    }
+
+    /// Takes in what other threads have decoded of a source, and what lies between, as [`CapturePoint::take_usual`] does.
+    /// No part of that loop, whose registers others need.
+    #[inline(never)]
+    pub fn take_decoded(&mut self, source: &mut impl Source, decoder: &Decoder) -> u64 {
+        let (mut left, mut seen) = (self.left(), Seen::default());
+        let undated = self.totals.facts.end().is_undated();
+        let taken = source.each_decoded(|packet| {
+            let place = match &packet {
+                Packet::Decoded(segment, ..) => segment.place,
+                Packet::Whole(frame) => frame.place,
+            };
+            if left == 0 || place.time.is_undated() != undated {
+                return false;
+            }
+            match packet {
+                Packet::Decoded(segment, payload, record) => {
+                    seen.note(&segment);
+                    self.take_plain(segment, payload, record);
+                    left = if self.shards.is_full() { 0 } else { left - 1 };
+                }
+                Packet::Whole(frame) if self.take_short(&frame, decoder) => {
+                    left = self.left().min(left - 1);
+                }
+                Packet::Whole(_) => return false,
+            }
+            seen.see(place);
+            true
+        });
+        if taken > 0 {
+            self.totals.facts.take(&seen);
+            self.shards.count(taken as usize);
+        }
+        taken
+    }
+
+    /// Takes in a segment without SYN, FIN or RST.
+    #[inline(always)]
+    fn take_plain(&mut self, segment: Segment, payload: &[u8], record: u64) {
+        let mark = match self.content(segment, payload) {
+            Some(content) => {
+                let number = self.shards.number(segment);
+                self.carry(segment.hash, number, content, record)
+            }
+            None => Mark::default(),
+        };
+        self.shards.put(segment, mark);
     }
 
     /// Packets that can be taken in one go.

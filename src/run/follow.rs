@@ -15,6 +15,9 @@ pub trait Mode<S: Source> {
     /// Takes one packet.
     fn frame(&mut self, session: &mut Session, frame: &Frame) -> io::Result<()>;
 
+    /// Begins with a source.
+    fn begin_source(&mut self, _: &Session, _: &mut S) {}
+
     /// Takes packets that lie ready, all in one go, as far as it can. Returns how many it has taken.
     fn ready(&mut self, _: &mut Session, _: &mut S) -> io::Result<u64> {
         Ok(0)

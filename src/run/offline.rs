@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Plan;
 use super::copies::Beginnings;
@@ -27,6 +28,9 @@ pub fn run(plan: Plan, sink: &mut dyn Sink, notices: &mut dyn Notices) -> io::Re
     read(plan, sink, notices, &mut Offline)
 }
 
+/// Threads, all in all, with which it is faster to read ahead.
+const ENOUGH_TO_READ_AHEAD: usize = 4;
+
 /// Files that are read once, every packet of them.
 struct Offline;
 
@@ -37,6 +41,15 @@ impl<S: Source> Mode<S> for Offline {
 
     fn ready(&mut self, session: &mut Session, source: &mut S) -> io::Result<u64> {
         session.take_usual(source)
+    }
+
+    /// Has other threads read ahead, where there are enough that all would wait for this one. It costs half as much again in
+    /// all, since each waits for memory that another one has written.
+    fn begin_source(&mut self, session: &Session, source: &mut S) {
+        let threads = session.plan.threads.get();
+        if threads >= ENOUGH_TO_READ_AHEAD && session.plan.filter.is_none() {
+            source.decode_ahead(Arc::new(session.decoder.clone()), threads / 2);
+        }
     }
 }
 
@@ -120,6 +133,7 @@ fn file(
     session.missing.extend(missing.map(|_| usize::from(index)));
     session.begin_file(&name, first, source.about(), known)?;
     session.begin_records(source.records());
+    mode.begin_source(session, &mut source);
     if source.is_text() || !Path::new(&name).is_file() {
         session.totals.ours_alone.insert(usize::from(index));
     }

@@ -234,7 +234,11 @@ impl<'a> Session<'a> {
         if self.plan.filter.is_some() {
             return Ok(0);
         }
-        let taken = self.points[self.current].take_usual(source, &self.decoder);
+        let point = &mut self.points[self.current];
+        let taken = match point.take_decoded(source, &self.decoder) {
+            0 => point.take_usual(source, &self.decoder),
+            taken => taken,
+        };
         self.begin_due_round()?;
         Ok(taken)
     }
