@@ -8,7 +8,7 @@ mod recorded;
 
 use std::io::Write;
 
-use common::{Scratch, command, files, text};
+use common::{Scratch, command, each, files, text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use recorded::Recording;
@@ -53,13 +53,13 @@ fn captures_say_the_same() {
     let folders = ["fixtures/captures", "fixtures/captures/reproduction", "fixtures/captures/pair"];
     let captures: Vec<_> = folders.iter().flat_map(|folder| files(folder, "pcap")).collect();
     assert!(captures.len() > 10, "{captures:?}");
-    for capture in captures {
+    each(captures, |capture| {
         let octets = std::fs::read(&capture).expect("a capture");
         let both = Both::new(&[("x.pcap", &octets)]);
         for format in ["text", "jsonl", "csv"] {
             both.said(&["x.pcap", "--format", format]);
         }
-    }
+    });
 }
 
 const FILE_HEADER: usize = 24;
@@ -95,7 +95,7 @@ fn left_behind(recording: Recording, packets: u64) -> Vec<u8> {
 /// More than waits, of every protocol, with many findings: whole, without its beginning, and in two files.
 #[test]
 fn recordings_say_the_same() {
-    for recording in recorded::ALL {
+    each(recorded::ALL, |recording| {
         let capture = left_behind(*recording, 90_000);
         let both = Both::new(&[("x.pcap", &capture)]);
         let said = both.said(&["x.pcap", "--format", "jsonl"]);
@@ -108,7 +108,7 @@ fn recordings_say_the_same() {
         let first = &capture[..middle];
         let series = Both::new(&[("x.pcap0", first), ("x.pcap1", &late)]);
         series.said(&["x.pcap0", "x.pcap1", "--format", "jsonl"]);
-    }
+    });
 }
 
 /// The place of the record with this number.

@@ -9,7 +9,7 @@ use std::process::Output;
 use common::scenario::Scenario;
 use common::talk::{CLIENT, Talk};
 use common::wire::{Link, MICROSECONDS, Packet, Record, arp};
-use common::{Scratch, closewait, json_lines, text};
+use common::{Scratch, closewait, each, json_lines, text};
 use serde_json::Value;
 
 const INCIDENT: &str = "fixtures/captures/incident.pcap";
@@ -383,8 +383,8 @@ fn explained(ladder: &str) -> (String, Vec<String>, Vec<String>) {
 /// What the rest of a capture shows bears on each of its connections.
 #[test]
 fn every_scenario_is_explained_as_it_is_reported() {
-    let mut count = 0;
-    for path in common::files("fixtures/scenarios", "scn") {
+    let counts = each(common::files("fixtures/scenarios", "scn"), |path| {
+        let mut count = 0;
         let scenario = Scenario::read(&path).expect("a scenario");
         let scratch = Scratch::new();
         let capture = MICROSECONDS.write(scenario.link.link_type(), &scenario.records());
@@ -400,7 +400,9 @@ fn every_scenario_is_explained_as_it_is_reported() {
             assert_eq!(ladder.status.code(), Some(i32::from(flow["finding"] == true)), "{out}");
             count += 1;
         }
-    }
+        count
+    });
+    let count: usize = counts.iter().sum();
     assert!(count > 150, "only {count} connections");
 }
 

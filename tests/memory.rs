@@ -9,7 +9,7 @@ use closewait::tcp::flow::Ending;
 use closewait::tcp::segment::{Endpoint, Extras, Flags, FlowKey, Segment};
 use closewait::tcp::seq::Seq;
 use common::wire::{Link, MICROSECONDS, Packet, Record};
-use common::{Scratch, closewait, command, json_lines, text};
+use common::{Scratch, closewait, command, each, json_lines, text};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
@@ -304,13 +304,16 @@ fn peak_of_findings(findings: u32, args: &[&str]) -> u64 {
 /// A finding costs about what its flow does, and a row that waits for its place as much again.
 #[test]
 fn findings_cost_what_flows_do() {
-    for (args, most) in [
+    let all = [
         (&["--format", "jsonl"][..], 1_000),
         (&["--all", "--format", "jsonl"], 1_000),
         (&["--top", "0"], 1_200),
-    ] {
-        let few = FINDINGS / 4;
-        let more = peak_of_findings(FINDINGS, args).saturating_sub(peak_of_findings(few, args));
+    ];
+    let few = FINDINGS / 4;
+    let runs = all.iter().flat_map(|(args, _)| [(FINDINGS, *args), (few, *args)]);
+    let peaks = each(runs, |(findings, args)| peak_of_findings(findings, args));
+    for ((args, most), peaks) in all.into_iter().zip(peaks.chunks(2)) {
+        let more = peaks[0].saturating_sub(peaks[1]);
         let each = more / u64::from(FINDINGS - few);
         println!("{args:?}: {each} octets a finding");
         assert!(each < most, "{args:?}: {each} octets a finding");

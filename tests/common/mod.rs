@@ -10,8 +10,10 @@ pub mod skip;
 pub mod talk;
 pub mod wire;
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output, Stdio};
+use std::sync::Mutex;
 
 use closewait::capture::filter::Filter;
 use closewait::cli::Command;
@@ -34,6 +36,31 @@ pub fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Does the same with each, two at a time: the last test of a file leaves no core idle. Returns what came of them, in order.
+pub fn each<T, R>(all: impl IntoIterator<Item = T>, does: impl Fn(T) -> R + Sync) -> Vec<R>
+where
+    T: Send,
+    R: Send,
+{
+    let left = Mutex::new(all.into_iter().collect::<Vec<T>>().into_iter().enumerate());
+    let next = || left.lock().expect("nobody panics while it is held").next();
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((at, one)) = next() {
+            done.push((at, does(one)));
+        }
+        done
+    };
+    let mut done = std::thread::scope(|threads| {
+        let other = threads.spawn(work);
+        let mut done = work();
+        done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Runs the binary as it would run for anyone: UTC, no colours forced.
