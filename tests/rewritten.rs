@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -26,12 +27,17 @@ fn can_run() -> bool {
     missing.is_none()
 }
 
+/// How many hosts there have been.
+static HOSTS: AtomicU32 = AtomicU32::new(0);
+
 /// A host of its own: a network namespace.
 struct Host(String);
 
 impl Host {
     fn new(role: &str) -> Host {
-        let host = Host(format!("closewait-nat-{}-{role}", std::process::id()));
+        // Two tests may have the same roles at the same time.
+        let number = HOSTS.fetch_add(1, Ordering::Relaxed);
+        let host = Host(format!("closewait-nat-{}-{number}-{role}", std::process::id()));
         ip(&format!("netns add {}", host.0));
         host.ip("link set lo up");
         host
