@@ -79,7 +79,7 @@ pub fn agree(capture: &Path, server: u16) {
     assert!(unknown * 100 <= theirs.len(), "{unknown} of {} unknown", theirs.len());
     // Captures that begin late, and those that lost a frame.
     let last = *ours.keys().last().expect("frames");
-    for number in (1..last).step_by(last as usize / 60) {
+    common::each((1..last).step_by(last as usize / 60), |number| {
         let late = states(capture, server, &|frame| frame >= number);
         let lossy = states(capture, server, &|frame| frame != number);
         for (what, seen) in [("from", late), ("without", lossy)] {
@@ -91,5 +91,5 @@ pub fn agree(capture: &Path, server: u16) {
             let (known, after) = (known.count(), theirs.range(number..).count());
             assert!(known + 20 > after, "{known} of {after} {what} frame {number}");
         }
-    }
+    });
 }
