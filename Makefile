@@ -37,8 +37,10 @@ run: build
 build: needs-build
 	@$(CARGO) build --release --locked
 
+# Many tests wait for a clock, a kernel or a server most of the time: two on each core.
+THREADS = $(shell echo $$((2 * $$(nproc))))
 test: needs-test
-	$(CARGO) test --locked --all-features --no-fail-fast
+	RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),$(THREADS)) $(CARGO) test --locked --all-features --no-fail-fast
 
 # PySpark, DuckDB and chdb are 1.1 GB: into an environment of their own, and no part of `make test`.
 FLEET = $(or $(CARGO_TARGET_DIR),target)/fleet
