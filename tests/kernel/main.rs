@@ -32,8 +32,8 @@ use tally::Tally;
 
 /// How long batches are begun, two at a time, unless `CLOSEWAIT_KERNEL_SECONDS` says otherwise.
 const SECONDS: u64 = 30;
-/// Batches at least, on a machine that takes longer: as many as one after the other are begun in a minute.
-const LEAST: u64 = 5;
+/// Batches at least, on a machine that takes longer: no machine begins more in a minute, one after the other.
+const LEAST: u64 = 6;
 /// Wrong ones that are shown before giving up.
 const SHOWN: usize = 12;
 
