@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{Scratch, closewait, project, text};
+use std::path::PathBuf;
+use std::process::Command;
+
+use common::{Scratch, closewait, project, skip, text};
 
 const FINDINGS: &str = "\
 172.18.0.3:3306;app/shop;(autocommit=0);SELECT balance FROM accounts WHERE id=?;CLOSE-WAIT, held 3
@@ -180,13 +183,25 @@ fn wrong_usage_gets_one_sentence() {
     assert_eq!(std::fs::read_to_string(file).expect("written"), FINDINGS);
 }
 
-#[cfg(not(feature = "flamegraph"))]
+/// A binary without drawings: this one, or the released one where somebody says that it was built.
+fn without_drawings() -> Option<PathBuf> {
+    match cfg!(feature = "flamegraph") {
+        true => std::env::var_os("CLOSEWAIT_BINARY").map(PathBuf::from),
+        false => Some(common::BINARY.into()),
+    }
+}
+
 #[test]
 fn a_build_without_it_says_what_helps() {
+    let Some(binary) = without_drawings() else { return skip("release") };
     let scratch = Scratch::new();
     let file = scratch.path().join("x.svg");
     for flag in ["--flamegraph", "--flamegraph-diff"] {
-        let err = refused(&[flag, file.to_str().expect("UTF-8"), &app()]);
+        let output =
+            Command::new(&binary).args([flag.as_ref(), file.as_os_str()]).arg(app()).output();
+        let output = output.expect("the binary runs");
+        let (out, err) = text(&output);
+        assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{flag}: {err}");
         assert!(err.contains("cargo install --path . --features flamegraph"), "{err}");
         assert!(!file.exists());
     }

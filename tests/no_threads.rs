@@ -9,9 +9,13 @@ mod generator;
 mod prng;
 
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{BINARY, ROOT, Scratch, closewait, lacks, skip, text, tool};
+
+/// Users that have had no process yet: all of one count together, and tests run at the same time.
+static USERS: AtomicU32 = AtomicU32::new(64_000);
 
 /// A process with a limit on processes and threads, as a user that has no others. It must not hang.
 fn limited(processes: u32, args: &[&str]) -> Output {
@@ -21,8 +25,9 @@ fn limited(processes: u32, args: &[&str]) -> Output {
 /// With some rights, as setpriv(1) gives them.
 fn limited_but(rights: &[&str], processes: u32, args: &[&str]) -> Output {
     let line = format!("ulimit -u {processes}; exec \"$0\" \"$@\"");
+    let user = USERS.fetch_add(1, Ordering::Relaxed).to_string();
     let mut child = tool("setpriv")
-        .args(["--reuid", "65533", "--regid", "65533", "--clear-groups"])
+        .args(["--reuid", &user, "--regid", "65533", "--clear-groups"])
         .args(rights)
         .args(["bash", "-c", &line])
         .arg(BINARY)
