@@ -304,7 +304,7 @@ impl Chunks {
         Chunks {
             reading: Arc::new(Reading { file: Arc::new(file), walk, decoder, index }),
             size,
-            threads: threads.min(MOST_THREADS),
+            threads: threads.clamp(1, MOST_THREADS),
             stop: Arc::clone(stop),
             team: None,
             began: 0,
