@@ -3,7 +3,7 @@
 mod common;
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::{Scratch, closewait, project, skip, text};
 
@@ -34,7 +34,11 @@ fn folded(args: &[&str]) -> String {
 
 /// The error of a run that does nothing.
 fn refused(args: &[&str]) -> String {
-    let output = closewait(args);
+    refused_by(common::command(args), args)
+}
+
+fn refused_by(mut command: Command, args: &[&str]) -> String {
+    let output = command.stdin(Stdio::null()).output().expect("the binary runs");
     let (out, err) = text(&output);
     assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{args:?}: {err}");
     err
@@ -197,11 +201,10 @@ fn a_build_without_it_says_what_helps() {
     let scratch = Scratch::new();
     let file = scratch.path().join("x.svg");
     for flag in ["--flamegraph", "--flamegraph-diff"] {
-        let output =
-            Command::new(&binary).args([flag.as_ref(), file.as_os_str()]).arg(app()).output();
-        let output = output.expect("the binary runs");
-        let (out, err) = text(&output);
-        assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{flag}: {err}");
+        let args = [flag, file.to_str().expect("UTF-8"), &app()];
+        let mut command = Command::new(&binary);
+        command.args(args);
+        let err = refused_by(command, &args);
         assert!(err.contains("cargo install --path . --features flamegraph"), "{err}");
         assert!(!file.exists());
     }

@@ -98,7 +98,7 @@ impl Walk {
 }
 
 /// A record that was found ahead, and its packet if that is as nearly all are.
-pub struct Found {
+struct Found {
     /// Its place in the chunk.
     at: u32,
     /// The place of the payload in the record, and its length.
@@ -109,7 +109,7 @@ pub struct Found {
 
 /// Octets of a file, and the records that begin among them.
 #[derive(Default)]
-pub struct Chunk {
+struct Chunk {
     octets: Vec<u8>,
     /// The place of the octets in their file.
     from: u64,
